@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # link carries these records too and must not pay for numpy
+    import numpy as np
+    import numpy.typing as npt
 
-Counts = npt.NDArray[np.float64]
+    Counts = npt.NDArray[np.float64]
 
 PHASES = "ABC"
 FAULT_KINDS = ("AG", "BG", "CG", "AB", "BC", "CA", "ABG", "BCG", "CAG", "ABC")
