@@ -1,0 +1,35 @@
+"""Which phases the fault is on, from what it added to the currents rather than from their size.
+
+A load may be larger than what a resistive fault adds, so the phases are compared by the change
+since the inception. Ground takes part when the residual current is a real share of the largest
+phase current: sums of three phase CTs err by a few per cent, a fault to earth does not.
+
+Portable.
+"""
+
+# A healthy phase changes by up to a third in earthed networks (the zero sequence divides
+# differently from the positive); of three faulted ones the smallest, with the worst offset and
+# seen for 5/8 of a cycle, shows 0.48 of the largest (0.38 after half a cycle).
+INVOLVED_SHARE = 0.4
+GROUND_SHARE = 0.2
+
+
+def involved(shares: tuple[float, float, float]) -> str:
+    """Phases whose share is at least INVOLVED_SHARE of the largest: "A" ... "ABC"."""
+    least = INVOLVED_SHARE * max(shares)
+    return "".join([name for name, share in zip("ABC", shares) if share >= least])
+
+
+def kind(shares: tuple[float, float, float], residual_amps: float, largest_amps: float) -> str:
+    """Name of the fault, AG ... ABC.
+
+    shares: what the fault added to each phase [any unit]; residual_amps: 3I0; largest_amps: the
+    largest phase current, measured like 3I0.
+    """
+    phases = involved(shares)
+    if len(phases) == 3:
+        return "ABC"
+    if len(phases) == 1:
+        return phases + "G"
+    pair = "CA" if phases == "AC" else phases
+    return pair + "G" if residual_amps >= GROUND_SHARE * largest_amps else pair

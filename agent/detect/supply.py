@@ -1,0 +1,82 @@
+"""Is this section alive, phase by phase: voltage loss and return with honest bounds of the instant.
+
+A phase is dead below a fifth of nominal and live above four fifths; between, nothing is said.
+Changes of several phases within the hold are one event. The bounds follow from the window: a
+quantity that covers the time since `since_us` left its old state no earlier than that.
+
+Portable.
+"""
+
+DEAD = 0
+LIVE = 1
+
+DEAD_SHARE = 0.2  # capacitive pick-up from neighbouring live parts stays below it
+LIVE_SHARE = 0.8  # lowest voltage a supplied customer may see is about 0.9; sensors err
+
+
+class Supply:
+    """The three phase voltages of one side of a bay.
+
+    nominal_volts: phase to earth, RMS; hold_us: how long a change must stand before it is told.
+    States are None until a phase was first seen dead or live: what was not seen is not told.
+    """
+
+    def __init__(self, nominal_volts: float, dead_hold_us: int, live_hold_us: int) -> None:
+        self.dead_volts = DEAD_SHARE * nominal_volts
+        self.live_volts = LIVE_SHARE * nominal_volts
+        self.holds_us = (dead_hold_us, live_hold_us)
+        self.states = [None, None, None]
+        self._since = [None, None, None]  # instant since which the new state stands
+        self._left = [None, None, None]  # earliest instant at which the old state was left
+
+    def idle(self) -> bool:
+        """True when voltages that confirm the present states would change nothing here."""
+        return None not in self.states and self._left == [None, None, None]
+
+    def step(
+        self, t_us: int, since_us: int, volts: tuple[float, float, float], faulted: bool
+    ) -> "tuple[int, str, int, int] | None":
+        """A change that has now stood long enough: (DEAD or LIVE, phases, earliest, latest).
+
+        since_us: beginning of the time that `volts` [RMS] cover; faulted: a fault of this bay
+        holds the voltage down, so that it is followed, but not yet told as lost.
+        """
+        for phase in range(3):
+            self._follow(phase, t_us, since_us, volts[phase])
+        lost = None if faulted else self._told(DEAD, t_us)
+        return lost or self._told(LIVE, t_us)
+
+    def _follow(self, phase: int, t_us: int, since_us: int, volts: float) -> None:
+        seen = self._seen(volts)
+        if self.states[phase] is None:
+            self.states[phase] = seen
+            return
+        if seen == self.states[phase]:
+            self._left[phase] = None
+            self._since[phase] = None
+            return
+        if self._left[phase] is None:
+            self._left[phase] = since_us
+        if seen is None:
+            self._since[phase] = None
+        elif self._since[phase] is None:
+            self._since[phase] = t_us
+
+    def _seen(self, volts: float) -> "int | None":
+        if volts < self.dead_volts:
+            return DEAD
+        return LIVE if volts >= self.live_volts else None
+
+    def _told(self, state: int, t_us: int) -> "tuple[int, str, int, int] | None":
+        moved = [
+            p for p in range(3) if self.states[p] == 1 - state and self._since[p] is not None
+        ]
+        if not moved or t_us - min([self._since[p] for p in moved]) < self.holds_us[state]:
+            return None
+        earliest = min([self._left[p] for p in moved])
+        latest = max([self._since[p] for p in moved])
+        for phase in moved:
+            self.states[phase] = state
+            self._left[phase] = None
+            self._since[phase] = None
+        return state, "".join(["ABC"[p] for p in moved]), earliest, latest

@@ -1,0 +1,260 @@
+"""Detection from samples to events: what contract.md section 5 asks of short circuits."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.detect.detector import Detector, Tap, sequence
+from agent.detect.settings import defaults
+from agent.records import Block, Channel, Event, Layout, Quality, Reading
+from tests.agent.detect.feeder import (
+    BAY,
+    PICKUP,
+    TAPS,
+    Array,
+    counts,
+    detect,
+    healthy_volts,
+    layout,
+    three_phase,
+    times,
+    two_phase,
+)
+
+ANGLES = np.radians(np.arange(0, 360, 15))
+RATES = (1600, 4000, 12800)
+ONSET_S = 0.1
+
+
+def faults(events: list[Event]) -> list[Event]:
+    return [event for event in events if event.event == "fault"]
+
+
+def tau_of(x_over_r: float) -> float:
+    return x_over_r / (2 * np.pi * 50)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("x_over_r", [1, 3, 10, 20, 40])
+@pytest.mark.parametrize(
+    ("short", "kind"), [pytest.param(three_phase, "ABC"), pytest.param(two_phase, "BC")]
+)
+def test_a_fault_of_twice_pickup_stands_within_20_ms_at_every_angle(
+    rate: int, x_over_r: float, short: object, kind: str
+) -> None:
+    t = times(rate, 0.2, ONSET_S + 0.3 / rate)  # the inception lies between two samples
+    for angle in ANGLES:
+        for load in ((0.0, 0.0), (0.4 * PICKUP, -0.4), (0.4 * PICKUP, 2.0)):
+            currents = short(t, 2 * PICKUP, angle, tau_of(x_over_r), load)  # type: ignore[operator]
+            found = faults(detect(counts(currents, healthy_volts(t)), rate, block=rate // 200))
+            assert [event.kind for event in found] == [kind], f"angle {angle:.2f} load {load}"
+            latency_s = found[0].t_us / 1e6 - (ONSET_S + 0.3 / rate)
+            assert 0 < latency_s <= 0.020, f"angle {angle:.2f} load {load}"
+            assert found[0].alarm
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("tau_s", [0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.15])
+def test_a_steady_0_98_pickup_never_starts_whatever_its_decaying_dc(
+    rate: int, tau_s: float
+) -> None:
+    t = times(rate, 0.5, ONSET_S)
+    for angle in ANGLES:
+        for load in ((0.0, 0.0), (0.5 * PICKUP, 1.0), (0.97 * PICKUP, angle + np.pi)):
+            currents = three_phase(t, 0.98 * PICKUP, angle, tau_s, load)
+            events = detect(counts(currents, healthy_volts(t)), rate)
+            assert not [e for e in events if e.event in ("fault", "overload")]
+        currents = two_phase(t, 0.98 * PICKUP, angle, tau_s)
+        assert not faults(detect(counts(currents, healthy_volts(t)), rate))
+
+
+def test_the_inception_is_told_to_within_a_fifth_of_a_cycle() -> None:
+    t = times(4000, 0.2, ONSET_S)
+    for angle in ANGLES:
+        samples = counts(three_phase(t, 3 * PICKUP, angle, 0.05), healthy_volts(t))
+        (fault,) = faults(detect(samples, 4000))
+        assert fault.onset_us is not None
+        assert 0 <= fault.onset_us - ONSET_S * 1e6 <= 4000
+
+
+@pytest.mark.parametrize(
+    ("rate", "hz"),
+    [(Fraction("7678.36"), 60), (Fraction("5759.9"), 50), (1000, 60), (800, 50), (51200, 50)],
+)
+def test_any_rate_from_800_hz_to_51_khz_at_50_and_60_hz(rate: Fraction | int, hz: int) -> None:
+    from dataclasses import replace
+
+    bay = replace(BAY, frequency_hz=hz)
+    t = times(float(rate), 0.3, ONSET_S)
+    omega = 2 * np.pi * hz
+    rms = np.where(t < 0, 0.3, 3.0) * PICKUP * np.sqrt(2)
+    currents = np.stack([rms * np.cos(omega * t + s) for s in (0.0, -2.0944, 2.0944)])
+    volts = np.stack([8164.97 * np.cos(omega * t + s) for s in (0.0, -2.0944, 2.0944)])
+    (fault,) = faults(detect(counts(currents, volts), rate, bay=bay))
+    assert fault.kind == "ABC"
+    assert fault.currents[0] == pytest.approx(3 * PICKUP, rel=0.5)
+
+
+def test_fundamentals_of_a_steady_feeder_are_right_to_a_thousandth() -> None:
+    t = times(4000, 0.2, 0.0)
+    currents = three_phase(t, 300.0, 0.3, 0.05, (300.0, 0.3))
+    wired = layout(4000)
+    detector = Detector(wired, [(BAY, defaults(BAY), TAPS)])
+    detector.feed(Block(wired, 0, 0, counts(currents, healthy_volts(t))))
+    (meter,) = detector.meters()
+    assert meter.currents == pytest.approx((300.0, 300.0, 300.0), rel=1e-3)
+    assert meter.voltages == pytest.approx((5773.5, 5773.5, 5773.5), rel=1e-3)
+    assert meter.residual_amps == pytest.approx(0.0, abs=0.2)
+    assert meter.neutral_volts == pytest.approx(0.0, abs=0.2)
+
+
+def outage_with_fault(rate: int) -> Array:
+    """Load, a two-phase fault with offset, its clearing, a dead feeder and its return."""
+    t = times(rate, 0.9, ONSET_S)
+    currents = two_phase(t, 2.4 * PICKUP, 1.0, 0.04, (250.0, -0.3))
+    volts = healthy_volts(t)
+    noise = np.random.default_rng(7).normal(0, 2, (6, t.size))
+    dead = (t > 0.11) & (t < 0.5)
+    currents[:, t > 0.11] = 0.0
+    volts[:, dead] = 0.0
+    return np.rint(counts(currents, volts) + noise)
+
+
+@pytest.fixture(scope="module")
+def told_at_once() -> dict[int, list[Event]]:
+    return {rate: detect(outage_with_fault(rate), rate) for rate in (1600, 4000)}
+
+
+def test_the_whole_story_is_told(told_at_once: dict[int, list[Event]]) -> None:
+    story = [(event.event, event.kind or event.phases) for event in told_at_once[4000]]
+    assert story == [
+        ("fault", "BC"),
+        ("dip", "ABC"),
+        ("fault_cleared", None),
+        ("voltage_loss", "ABC"),
+        ("voltage_restored", "ABC"),
+    ]
+
+
+@pytest.mark.parametrize("rate", [1600, 4000])
+def test_every_block_size_up_to_a_cycle_tells_the_same_bit_for_bit(
+    rate: int, told_at_once: dict[int, list[Event]]
+) -> None:
+    samples = outage_with_fault(rate)
+    for block in (1, 2, 3, 5, 7, 8, 11, 16, 20, 31, 32, 33, 79, 80, 1000):
+        assert detect(samples, rate, block) == told_at_once[rate], f"block of {block}"
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes=st.lists(st.integers(1, 80), min_size=1, max_size=12), seed=st.integers(0, 9999))
+def test_uneven_blocks_of_a_random_network_tell_the_same(sizes: list[int], seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    t = times(1600, 0.4, ONSET_S)
+    short = three_phase if seed % 2 else two_phase
+    amps = chance.uniform(0.5, 6) * PICKUP
+    currents = short(t, amps, chance.uniform(0, 6.3), chance.uniform(0.005, 0.15), (200, 0.0))
+    volts = healthy_volts(t) * np.where(t < 0, 1.0, chance.uniform(0, 1))
+    samples = np.rint(counts(currents, volts) + chance.normal(0, 3, (6, t.size)))
+    wired = layout(1600)
+    detector = Detector(wired, [(BAY, defaults(BAY), TAPS)])
+    events: list[Event] = []
+    first = 0
+    while first < t.size:
+        size = sizes[first % len(sizes)]
+        events += detector.feed(Block(wired, first, 0, samples[:, first : first + size]))
+        first += size
+    assert events == detect(samples, 1600)
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_the_same_ct_ratio_on_currents_and_pickups_changes_nothing_else(factor: float) -> None:
+    from dataclasses import replace
+
+    samples = outage_with_fault(1600)
+    wired = layout(1600)
+    taps = {
+        role: Tap(tap.index, tap.scale * (factor if role[0] == "i" else 1.0))
+        for role, tap in TAPS.items()
+    }
+    bay = replace(BAY, rating_amps=BAY.rating_amps * factor)
+    scaled = Detector(wired, [(bay, defaults(bay), taps)])
+    events = scaled.feed(Block(wired, 0, 0, samples))
+    plain = detect(samples, 1600)
+    assert [(e.event, e.t_us, e.kind) for e in events] == [
+        (e.event, e.t_us, e.kind) for e in plain
+    ]
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+def test_rotating_the_phases_rotates_the_word(turns: int) -> None:
+    samples = outage_with_fault(1600)
+    order = np.roll([0, 1, 2], turns)
+    (fault,) = faults(detect(np.concatenate((samples[order], samples[3:][order])), 1600))
+    assert fault.kind == {1: "CA", 2: "AB"}[turns]
+
+
+def test_no_sum_bridges_a_gap() -> None:
+    t = times(4000, 0.3, ONSET_S)
+    samples = counts(three_phase(t, 0.3 * PICKUP, 0.0, 0.02, (0.3 * PICKUP, 0.0)), healthy_volts(t))
+    wired = layout(4000)
+    detector = Detector(wired, [(BAY, defaults(BAY), TAPS)])
+    detector.feed(Block(wired, 0, 0, samples[:, :600]))
+    # 33 samples are missing: bridged, the phase jump would look like a change.
+    events = detector.feed(Block(wired, 633, 0, samples[:, 640:1200], Quality.GAP))
+    assert events == []
+
+
+def test_the_decisions_why_states_what_it_compared() -> None:
+    (fault,) = faults(detect(outage_with_fault(4000), 4000))
+    assert fault.why["phase_pickup_amps"] == PICKUP
+    assert max(fault.why["current_b"], fault.why["current_c"]) >= PICKUP
+    assert fault.why["change_a"] < 0.4 * fault.why["change_b"]
+
+
+METER = Layout(
+    "meter", tuple(Channel(role, "A" if role[0] == "i" else "V") for role in ("ia", *TAPS))[1:]
+)
+
+
+def readings(*rows: tuple[float | None, ...]) -> list[Event]:
+    detector = Detector(METER, [(BAY, defaults(BAY), {r: Tap(t.index, 1.0) for r, t in TAPS.items()})])
+    events = []
+    for k, row in enumerate(rows):
+        events += detector.feed(Reading(METER, k * 100_000, row))
+    return events
+
+
+HEALTHY = (200.0, 200.0, 200.0, 5773.0, 5773.0, 5773.0)
+SHORTED = (180.0, 4000.0, 4100.0, 5600.0, 2900.0, 2900.0)
+GONE = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_a_meter_that_only_knows_rms_tells_fault_and_loss_within_its_polls() -> None:
+    events = readings(HEALTHY, HEALTHY, SHORTED, GONE, GONE, GONE, HEALTHY, HEALTHY, HEALTHY)
+    story = [(event.event, event.kind or event.phases) for event in events]
+    assert ("fault", "BC") in story
+    assert ("voltage_loss", "ABC") in story
+    assert ("voltage_restored", "ABC") in story
+    loss = next(event for event in events if event.event == "voltage_loss")
+    assert loss.bounds_us == (100_000, 300_000)  # from the last healthy poll to the first dead
+
+
+def test_a_stale_or_invalid_reading_decides_nothing() -> None:
+    detector = Detector(METER, [(BAY, defaults(BAY), {r: Tap(t.index, 1.0) for r, t in TAPS.items()})])
+    for quality in (Quality.STALE, Quality.INVALID):
+        assert detector.feed(Reading(METER, 0, SHORTED, quality)) == []
+
+
+def test_sequence_components_of_known_sets() -> None:
+    a = np.exp(2j * np.pi / 3)
+    for position, phases in enumerate(((1, 1, 1), (1, a**2, a), (1, a, a**2))):
+        z = np.array(phases, dtype=complex).reshape(3, 1)
+        got = sequence(np.stack([z.real, z.imag]))
+        expected = np.zeros((3, 1), dtype=complex)
+        expected[position] = 1.0
+        assert np.allclose(got[0] + 1j * got[1], expected, atol=1e-12)
