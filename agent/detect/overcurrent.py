@@ -1,7 +1,7 @@
 """50: an instantaneous overcurrent start that a decaying DC cannot deceive.
 
 Well above pickup it starts at once. In the band where the front end may overread while its
-window still straddles an inception (see tables.py: by less than 1.20, for less than half a
+window still straddles an inception (see tables.py: by up to 1.21, for less than half a
 cycle) one and the same current must stay. So 2x pickup stands within a cycle, and 0.98x never.
 
 Portable.
@@ -11,7 +11,7 @@ START = 1
 DROP = -1
 NOTHING = 0
 
-SURE_RATIO = 1.2  # overreach of the window filter over all time constants of 5 to 150 ms
+SURE_RATIO = 1.2  # 0.98 of pickup times the filter's worst overreach of 1.21 stays below it
 DROP_RATIO = 0.95  # a protection relay's usual dropout ratio, so that ripple does not chatter
 
 

@@ -101,6 +101,8 @@ class ShortCircuit:
             if t_us - self._changed_since < self.ripe_us:
                 return ""
             return self._fault(self._changed_since, changes, residual_amps, currents)
+        if max(currents) < self.phase.pickup_amps and residual_amps < self.residual.pickup_amps:
+            return ""  # it is on its way out
         if not self._like_load(currents):
             return self._fault(None, currents, residual_amps, currents)
         told = self._overload

@@ -4,7 +4,7 @@ Over a window of one nominal cycle, counted from its middle, the fundamental is 
 with a constant and a ramp. A cosine is even and a sine is odd, so the four unknowns fall apart
 into two pairs, and the filters are a cosine without its mean and a sine without its slope. The
 constant and the ramp take up a decaying DC: for time constants of 5 to 150 ms the magnitude never
-reads more than 1.20 times the true one, not even while the window still straddles the inception,
+reads more than 1.21 times the true one, not even while the window still straddles the inception,
 and never more than the true one for longer than half a cycle (measured in the tests).
 
 Portable: numbers and lists only.

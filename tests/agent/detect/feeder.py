@@ -36,6 +36,7 @@ TAPS = {
     for index, role in enumerate(ROLES)
 }
 ROOT2 = np.sqrt(2.0)
+ANGLES_15 = [float(a) for a in np.radians(np.arange(0, 360, 15))]
 SHIFTS = {"A": 0.0, "B": -2 * np.pi / 3, "C": 2 * np.pi / 3}
 
 

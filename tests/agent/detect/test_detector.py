@@ -15,6 +15,7 @@ from agent.records import Block, Channel, Event, Layout, Quality, Reading
 from tests.agent.detect.feeder import (
     BAY,
     PICKUP,
+    ANGLES_15,
     TAPS,
     Array,
     counts,
@@ -26,7 +27,6 @@ from tests.agent.detect.feeder import (
     two_phase,
 )
 
-ANGLES = np.radians(np.arange(0, 360, 15))
 RATES = (1600, 4000, 12800)
 ONSET_S = 0.1
 
@@ -48,7 +48,7 @@ def test_a_fault_of_twice_pickup_stands_within_20_ms_at_every_angle(
     rate: int, x_over_r: float, short: object, kind: str
 ) -> None:
     t = times(rate, 0.2, ONSET_S + 0.3 / rate)  # the inception lies between two samples
-    for angle in ANGLES:
+    for angle in ANGLES_15:
         for load in ((0.0, 0.0), (0.4 * PICKUP, -0.4), (0.4 * PICKUP, 2.0)):
             currents = short(t, 2 * PICKUP, angle, tau_of(x_over_r), load)  # type: ignore[operator]
             found = faults(detect(counts(currents, healthy_volts(t)), rate, block=rate // 200))
@@ -64,7 +64,7 @@ def test_a_steady_0_98_pickup_never_starts_whatever_its_decaying_dc(
     rate: int, tau_s: float
 ) -> None:
     t = times(rate, 0.5, ONSET_S)
-    for angle in ANGLES:
+    for angle in ANGLES_15:
         for load in ((0.0, 0.0), (0.5 * PICKUP, 1.0), (0.97 * PICKUP, angle + np.pi)):
             currents = three_phase(t, 0.98 * PICKUP, angle, tau_s, load)
             events = detect(counts(currents, healthy_volts(t)), rate)
@@ -75,7 +75,7 @@ def test_a_steady_0_98_pickup_never_starts_whatever_its_decaying_dc(
 
 def test_the_inception_is_told_to_within_a_fifth_of_a_cycle() -> None:
     t = times(4000, 0.2, ONSET_S)
-    for angle in ANGLES:
+    for angle in ANGLES_15:
         samples = counts(three_phase(t, 3 * PICKUP, angle, 0.05), healthy_volts(t))
         (fault,) = faults(detect(samples, 4000))
         assert fault.onset_us is not None
