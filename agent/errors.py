@@ -31,11 +31,11 @@ class UsageError(AgentError):
 
 
 class SiteError(AgentError):
-    """A file of ours cannot be taken; `findings` holds one line for each thing found wrong."""
+    """A file of ours cannot be taken; `findings` holds one whole line for each thing found wrong."""
 
     def __init__(self, where: str, findings: tuple[str, ...]) -> None:
-        self.findings = findings
-        super().__init__(where, "\n".join(findings) if findings else "cannot be used")
+        self.findings = tuple(f"{where}: {finding}" for finding in findings)
+        super().__init__(where, f"\n{where}: ".join(findings))
 
 
 class SensorError(AgentError):

@@ -1,0 +1,166 @@
+"""The composition root: the site file in, guard or link out, everything wired left to right.
+
+    python -m agent.app guard|link SITE_FILE BOOT HEARTBEAT_PIPE LAST_US
+
+is how the supervisor starts them; LAST_US is the last instant that the predecessor had dealt
+with [us, monotonic], 0 when it is not known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.clock import Clock
+from agent.errors import AgentError, SensorError, SiteError
+from agent.heartbeat import beat
+from agent.site import Bay, SiteFile, load
+
+if TYPE_CHECKING:  # each process imports only its own half of the house
+    from agent.detect.detector import Detector
+    from agent.guard import Guard
+    from agent.link import Link
+    from agent.outage.plan import Plan
+    from agent.records import Layout
+
+GUARD_LANES, LINK_LANES = "ah", "s"
+
+
+def main(arguments: list[str]) -> int:
+    """One of the two processes, until SIGTERM or until the supervisor is gone."""
+    role, site_path, boot, pipe, last_us = arguments
+    try:
+        site = load(Path(site_path), purpose="run")
+        clock = Clock(int(boot))
+        if role == "guard":
+            asyncio.run(_live(int(pipe), lambda: build_guard(site, clock, int(last_us))))
+        else:
+            asyncio.run(_live(int(pipe), lambda: build_link(site, clock)))
+    except AgentError as error:
+        sys.stderr.write(f"ftu-agent {role}: {error}\n")
+        return 2
+    return 0
+
+
+async def _live(pipe: int, build: Callable[[], Guard | Link]) -> None:
+    """Run what `build` makes until a signal asks for its end or nobody listens to its heart."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    process = build()
+    tasks = [
+        asyncio.create_task(_named(process.run()), name="work"),
+        asyncio.create_task(beat(pipe, process.done_us), name="heart"),
+        asyncio.create_task(_named(asked.wait()), name="end"),
+    ]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    for task in done:
+        task.result()  # an error that ended the work is the process's own
+
+
+async def _named(work: Awaitable[object]) -> None:
+    await work
+
+
+def build_guard(site: SiteFile, clock: Clock, last_us: int) -> Guard:
+    """Sensors, detectors and the log's lanes a and h."""
+    from agent.guard import Guard
+    from agent.live import LiveSender
+    from agent.sensors import drivers
+    from agent.store.journal import Journal
+
+    data_dir = site.device.data_dir
+    journal = Journal.open(data_dir / "log", GUARD_LANES)
+    return Guard(
+        sensors=[drivers.build(config, clock.now_us) for config in site.sensors],
+        wire=lambda layout: wire(site, layout),
+        bay_of=lambda sensor: fed_by(site, sensor)[0].name,
+        journal=journal,
+        clock=clock,
+        live=LiveSender(data_dir),
+        blind_since_us=last_us,
+        first_start=all(journal.next_seq(lane) == 1 for lane in GUARD_LANES),
+    )
+
+
+def fed_by(site: SiteFile, sensor: str) -> list[Bay]:
+    """The bays whose channels are of this sensor; a bay that names none takes the only one."""
+    return [
+        bay
+        for bay in site.bays
+        if any(place.partition(".")[0] == sensor for place in bay.channels.values())
+        or (not bay.channels and len(site.sensors) == 1)
+    ]
+
+
+def wire(site: SiteFile, layout: Layout) -> Detector:
+    """The detector of what a source turned out to deliver. Raises: SensorError."""
+    from agent.detect.detector import Detector
+    from agent.detect.settings import defaults
+    from agent.sensors import channels
+    from agent.wiring import taps
+
+    wired = []
+    for bay in fed_by(site, layout.sensor):
+        wanted = channels.of_sensor(bay.channels, layout.sensor)
+        try:
+            if wanted:
+                uses = channels.resolve(wanted, layout, where=f"bay {bay.name}").uses
+            else:
+                uses = channels.derive(layout).uses
+        except SiteError as error:
+            raise SensorError(layout.sensor, str(error), "the channels that the bay names") from error
+        wired.append((bay, defaults(bay), taps(layout, uses, bay)))
+    return Detector(layout, wired)
+
+
+def build_link(site: SiteFile, clock: Clock) -> Link:
+    """The outage projection, the uplink and the log's lane s."""
+    from agent.link import Link
+    from agent.store.journal import Journal
+    from agent.outage.projection import Projection
+
+    log = site.device.data_dir / "log"
+    journal = Journal.open(log, LINK_LANES)
+    sections = {bay.name: bay.section for bay in site.bays}
+    return Link(
+        log=log,
+        journal=journal,
+        projection=Projection(plans(site)),
+        publisher=_publisher(site, clock, log),
+        section_of=sections.get,
+        sections=tuple(dict.fromkeys(sections.values())),
+        stamp=lambda: clock.stamp(clock.now_us()),
+        data_dir=site.device.data_dir,
+    )
+
+
+def check(site: SiteFile) -> None:
+    """What only building finds out: drivers' options, plans. Raises: SiteError, all at once."""
+    from agent.sensors import drivers
+
+    findings: list[str] = []
+    for attempt in (
+        *(lambda config=config: drivers.build(config, lambda: 0) for config in site.sensors),
+        lambda: plans(site),
+    ):
+        try:
+            attempt()
+        except SiteError as error:
+            findings += error.findings
+        except AgentError as error:
+            findings.append(str(error))
+    for sensor in site.sensors:
+        if not fed_by(site, sensor.name):
+            findings.append(f"[[sensor]] {sensor.name}: feeds no bay; expected one that names it")
+    if findings:
+        raise SiteError("site", tuple(findings))

@@ -1,0 +1,191 @@
+"""The process that must never wait: sensors -> detect -> store.
+
+Nothing here knows of a broker, a person or a page. Every decision is in the log before anyone
+hears of it; when the log cannot be written, detection goes on and what could not be stored is
+kept, bounded and counted, until it can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from agent.clock import Clock
+from agent.detect.detector import Detector
+from agent.errors import SensorError, StoreError
+from agent.live import LiveSender
+from agent.records import Block, Event, Layout, Notice, Quality, Reading
+from agent.sensors.contract import Item, Sensor
+from agent.store import cbor, entries
+from agent.store.journal import Journal
+
+# An hour of the busiest feeder; beyond it the oldest why and then the oldest event is given up,
+# counted and told.
+WAITING_LIMIT = 1000
+SYNC_PERIOD_S = 1.0  # lanes other than a are flushed in groups of at most a second (design.md)
+METER_PERIOD_US = 500_000  # screens change twice a second
+# Longer than this between two decisions of a source, and the time between was not observed.
+BLIND_US = 1_000_000
+
+
+class Guard:
+    """Feeds every source's items to its detector and every event to the log.
+
+    wire: builds the detector of a layout, when a source first shows it or changes it.
+    bay_of: a bay fed by a sensor, named in events about the sensor.
+    blind_since_us: last decision of the guard before this one [us, monotonic]; 0 = unknown.
+    first_start: True when the log was created just now: there was nobody to be blind.
+    """
+
+    def __init__(
+        self,
+        *,
+        sensors: Sequence[Sensor],
+        wire: Callable[[Layout], Detector],
+        bay_of: Callable[[str], str],
+        journal: Journal,
+        clock: Clock,
+        live: LiveSender,
+        blind_since_us: int,
+        first_start: bool,
+    ) -> None:
+        self._sensors = sensors
+        self._wire = wire
+        self._bay_of = bay_of
+        self._journal = journal
+        self._clock = clock
+        self._live = live
+        self._blind_since_us = blind_since_us
+        self._seeing = first_start
+        self._detectors: dict[str, Detector] = {}
+        self._metered_us = 0
+        self._waiting: deque[tuple[str, bytes]] = deque()
+        self._unwritable = False
+        self.given_up = 0
+        self.decided_us = clock.now_us()
+
+    def done_us(self) -> int:
+        """Instant up to which everything seen has been decided. [us, monotonic]"""
+        return self.decided_us
+
+    async def run(self) -> None:
+        """Until cancelled; then everything that was decided is flushed."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for sensor in self._sensors:
+                    tasks.create_task(self._watch(sensor), name=f"sensor {sensor.name}")
+                tasks.create_task(self._flush(), name="flush")
+        finally:
+            self._retry()
+            self._journal.sync()
+
+    async def _watch(self, sensor: Sensor) -> None:
+        """One source to its end; a source that can never work is told and left alone."""
+        try:
+            async for item in sensor.stream():
+                self._take(item)
+        except SensorError as error:
+            now_us = self._clock.now_us()
+            self._notice(Notice(sensor.name, now_us, "ended", f"{error.what}; {error.expected}"))
+
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(SYNC_PERIOD_S)
+            self._retry()
+            try:
+                self._journal.sync()
+            except StoreError as error:
+                self._cannot_write(error)
+
+    def _take(self, item: Item) -> None:
+        if isinstance(item, Notice):
+            self._notice(item)
+            return
+        detector = self._detectors.get(item.layout.sensor)
+        if detector is None or detector.layout is not item.layout:
+            detector = self._detectors[item.layout.sensor] = self._wire(item.layout)
+        for event in detector.feed(item):
+            self._record(event)
+        seen_us = _last_instant(item)
+        if not item.quality & (Quality.INVALID | Quality.STALE):
+            self._sees(seen_us)
+            self.decided_us = max(self.decided_us, seen_us)
+        if seen_us - self._metered_us >= METER_PERIOD_US:
+            self._metered_us = seen_us
+            meters = [asdict(m) for d in self._detectors.values() for m in d.meters()]
+            self._live.send({"meters": meters})
+
+    def _sees(self, seen_us: int) -> None:
+        """The first decision after a start: say how long nobody looked."""
+        if self._seeing:
+            return
+        self._seeing = True
+        known = 0 < self._blind_since_us <= seen_us
+        since_us = self._blind_since_us if known else None
+        stamp = self._clock.stamp(seen_us)
+        self._store("h", cbor.dumps(entries.blind_entry(stamp, since_us, "restart")))
+        self._live.send({"grew": "h"})
+
+    def _notice(self, notice: Notice) -> None:
+        self._record(
+            Event(
+                event="sensor_trouble",
+                bay=self._bay_of(notice.sensor),
+                t_us=notice.t_us,
+                detail=f"{notice.sensor} {notice.state}: {notice.detail}".rstrip(": "),
+            )
+        )
+
+    def _record(self, event: Event) -> None:
+        """On disk first; then, and only then, whoever listens is told."""
+        stamp = self._clock.stamp(event.t_us)
+        entry = entries.event_entry(event, stamp, logged_us=self._clock.now_us())
+        seq = self._store("a", cbor.dumps(entry))
+        if seq is not None and event.why:
+            self._store("h", cbor.dumps(entries.why_entry(stamp, "a", seq, event.why)))
+        self._live.send({"grew": "a"})
+
+    def _store(self, lane: str, payload: bytes) -> int | None:
+        """Sequence number in the log, or None when the payload has to wait in memory."""
+        try:
+            if not self._waiting:
+                return self._journal.append(lane, payload, sync=lane == "a")
+        except StoreError as error:
+            self._cannot_write(error)
+        self._waiting.append((lane, payload))
+        if len(self._waiting) > WAITING_LIMIT:
+            self._waiting.popleft()
+            self.given_up += 1
+        return None
+
+    def _retry(self) -> None:
+        """Write what had to wait, oldest first."""
+        while self._waiting:
+            lane, payload = self._waiting[0]
+            try:
+                self._journal.append(lane, payload, sync=lane == "a")
+            except StoreError as error:
+                self._cannot_write(error)
+                return
+            self._waiting.popleft()
+            self._live.send({"grew": lane})
+        self._unwritable = False
+
+    def _cannot_write(self, error: StoreError) -> None:
+        if not self._unwritable:
+            say(f"{error}; detection goes on, {WAITING_LIMIT} records can wait in memory")
+        self._unwritable = True
+
+
+def _last_instant(item: Block | Reading) -> int:
+    if isinstance(item, Reading):
+        return item.t_us
+    return item.sample_us(item.first + item.counts.shape[1] - 1)
+
+
+def say(line: str) -> None:
+    """One line of log to standard error; the journal of the system stamps it."""
+    sys.stderr.write(f"ftu-agent guard: {line}\n")

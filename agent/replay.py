@@ -1,0 +1,183 @@
+"""`ftu-agent replay`: the very same detection over recorded files, as fast as the machine can."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from agent import words
+from agent.detect import settings as protection
+from agent.detect.detector import Detector
+from agent.errors import AgentError, RecordError, SiteError, UsageError
+from agent.records import Event, event_json
+from agent.sensors import channels, comtrade
+from agent.site import Bay, SiteFile, load
+from agent.wiring import taps
+
+BLOCK = 512  # samples at once; detection does not depend on it
+
+Show = Callable[[str, Event], None]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What records are held against.
+
+    bay: of the site file; None: derived from each record's own values. settings: of that bay;
+    None: its defaults. mapping: roles to channel names; None: derived from the record.
+    """
+
+    bay: Bay | None = None
+    settings: protection.Settings | None = None
+    mapping: Mapping[str, str] | None = None
+
+
+def prepare(
+    site_path: Path | None, settings_path: Path | None, bay_name: str | None, mapping: str | None
+) -> Replay:
+    """What the command line asks for. Raises: SiteError, UsageError."""
+    stated = channels.parse_map(mapping) if mapping else None
+    if site_path is None:
+        if bay_name or settings_path:
+            raise UsageError("replay", "--bay and --settings speak of a site file", "--site FILE")
+        return Replay(mapping=stated)
+    site = load(site_path, purpose="replay")
+    bay = _chosen(site, bay_name, site_path)
+    settings = protection.load(settings_path, site.bays)[bay.name] if settings_path else None
+    return Replay(bay, settings, stated or _of_bay(bay))
+
+
+def _chosen(site: SiteFile, name: str | None, path: Path) -> Bay:
+    names = [bay.name for bay in site.bays]
+    if name is None and len(names) > 1:
+        raise UsageError(str(path), "has several bays", f"--bay, one of {', '.join(names)}")
+    if name is not None and name not in names:
+        raise UsageError("--bay", f"no bay {name!r} in {path}", f"one of {', '.join(names)}")
+    return site.bays[names.index(name) if name else 0]
+
+
+def _of_bay(bay: Bay) -> dict[str, str] | None:
+    """The site's own mapping without its sensors: a record takes their place."""
+    return {role: place.rpartition(".")[2] for role, place in bay.channels.items()} or None
+
+
+def run(paths: list[Path], asked: Replay, show: Show, tell: Tell) -> int:
+    """Replay every record below `paths`: 0 when all could be, 1 when some could not.
+
+    show: takes a record's stem and each of its events, in order; tell: takes one line about each
+    thing that was left out or could not be read.
+    """
+    found = comtrade.find(paths)
+    for finding in found.findings:
+        tell(finding)
+    failed = bool(found.findings) or not found.paths
+    if not found.paths:
+        tell("no COMTRADE record was found; expected .cfg files with their .dat")
+    for path in found.paths:
+        try:
+            for event in events(comtrade.read(path), asked, tell):
+                show(path.stem, event)
+        except AgentError as error:
+            tell(str(error))
+            failed = True
+    return 1 if failed else 0
+
+
+def events(record: comtrade.Record, asked: Replay, tell: Tell = lambda _: None) -> Iterator[Event]:
+    """Events of one record, in order of time. Raises: RecordError when no channel is usable."""
+    mapped = _mapped(record, asked.mapping)
+    for line in (*record.findings, *mapped.findings):
+        tell(f"{record.stem}: {line}")
+    if not any(role in mapped.uses for role in ("ia", "ib", "ic", "i0", "ua", "ub", "uc")):
+        raise RecordError(record.stem, "no channel could be mapped", "--channels ia=...,ua=...")
+    bay = asked.bay or nominal_bay(record, mapped.uses, tell)
+    settings = asked.settings or protection.defaults(bay)
+    detector = Detector(record.layout, [(bay, settings, taps(record.layout, mapped.uses, bay))])
+    for block in comtrade.blocks(record, BLOCK):
+        yield from detector.feed(block)
+
+
+def _mapped(record: comtrade.Record, wanted: Mapping[str, str] | None) -> channels.ChannelMap:
+    """Of a stated mapping each role by itself: what this record lacks is told and left out."""
+    if wanted is None:
+        return channels.derive(record.layout, record.status_names)
+    mapped = channels.ChannelMap({}, [])
+    for role, name in wanted.items():
+        try:
+            found = channels.resolve({role: name}, record.layout, record.status_names, record.stem)
+        except SiteError as error:
+            mapped.findings.extend(error.findings)
+        else:
+            mapped = channels.ChannelMap({**mapped.uses, **found.uses}, mapped.findings)
+    return mapped
+
+
+def nominal_bay(
+    record: comtrade.Record, uses: Mapping[str, channels.ChannelUse], tell: Tell
+) -> Bay:
+    """A bay for a record that comes without a site file.
+
+    Nominal values follow from the header where it states transformers, else from the record's
+    first two cycles: a feeder is taken to carry half its rating there. Both are told.
+    """
+    frequency = 60 if round(record.nominal_hz or 50) == 60 else 50
+    volts = _first_rms(record, uses, ("ua", "ub", "uc"), frequency) * 3**0.5
+    amps = _stated_rating(record, uses) or 2 * _first_rms(
+        record, uses, ("ia", "ib", "ic"), frequency
+    )
+    bay = Bay(
+        name="main",
+        section="main",
+        nominal_volts=max(volts, 1.0),
+        frequency_hz=frequency,
+        earthing="resonant",
+        rating_amps=max(amps, 0.1),
+    )
+    tell(
+        f"{record.stem}: no site file; taken as {bay.nominal_volts:.0f} V, "
+        f"{bay.rating_amps:.4g} A rating, {frequency} Hz"
+    )
+    return bay
+
+
+def _stated_rating(
+    record: comtrade.Record, uses: Mapping[str, channels.ChannelUse]
+) -> float | None:
+    """Rating of the current transformer, on the side that the values are of, where it is stated."""
+    for role in ("ia", "ib", "ic"):
+        ratio = record.ratios[uses[role].index] if role in uses else None
+        if ratio is not None and ratio.primary != ratio.secondary:
+            return ratio.primary if ratio.side == "P" else ratio.secondary
+    return None
+
+
+def _first_rms(
+    record: comtrade.Record,
+    uses: Mapping[str, channels.ChannelUse],
+    roles: tuple[str, ...],
+    frequency: int,
+) -> float:
+    """Largest RMS of these roles over the record's first two cycles; 0 when there is none."""
+    span = round(2 * float(record.layout.rate_hz or 0) / frequency)
+    sizes = [0.0]
+    for use in (uses[role] for role in roles if role in uses):
+        counts = np.nan_to_num(record.counts[use.index, :span])
+        scale = record.layout.channels[use.index].scale * use.factor
+        sizes.append(float(np.sqrt(np.mean((counts - counts.mean()) ** 2))) * abs(scale))
+    return max(sizes)
+
+
+def show_json(stem: str, event: Event) -> None:
+    """One JSON object a line, as contract.md section 3 has it."""
+    print(json.dumps(event_json(event, record=stem)), flush=True)
+
+
+def show_text(stem: str, event: Event) -> None:
+    """One line that a person reads."""
+    alarm = "ALARM " if event.alarm else "      "
+    print(f"{stem}  {event.t_us / 1e6:10.4f} s  {alarm}{words.sentence(event)}", flush=True)

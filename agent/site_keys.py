@@ -1,0 +1,322 @@
+"""Every table and key of the site file: kind of value, default and meaning.
+
+site.py reads files by this table and docs/site-file.md is printed from it, so that the two cannot
+disagree. What values mean together (wiring, duplicates, identity) is site.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.site_kinds import (
+    WRONG,
+    BrokerUrl,
+    Channel,
+    File,
+    Flag,
+    Kind,
+    Later,
+    ListOf,
+    Name,
+    Number,
+    OneOf,
+    Place,
+    Ratio,
+    Text,
+    Zone,
+    nearest,
+)
+
+REQUIRED = WRONG  # the default of a key that has none
+# What a bay may measure, as in contract.md section 2; agent/sensors/channels.py finds the channels.
+SWITCH = "switch"
+ROLES = (
+    *("ia", "ib", "ic", "i0"),
+    *("ua", "ub", "uc", "u0"),
+    *("u_load_a", "u_load_b", "u_load_c"),
+    SWITCH,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key; a default of REQUIRED makes it one that must be there."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    default: Any = REQUIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table; `many` marks an array of tables, `needed_for` who cannot do without it."""
+
+    name: str
+    meaning: str
+    keys: tuple[Key, ...]
+    many: bool = False
+    needed_for: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """As its head stands in the file."""
+        return f"[[{self.name}]]" if self.many else f"[{self.name}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """A table within a line, `{ key = value, ... }`, as a kind of value."""
+
+    keys: tuple[Key, ...]
+
+    @property
+    def expected(self) -> str:
+        """The values that are taken, in words."""
+        return "{ " + ", ".join(key.name for key in self.keys) + " }"
+
+    def read(self, value: Any, place: Place) -> Any:
+        """The good ones of its keys, and the defaults of those that have one."""
+        if not isinstance(value, dict):
+            return place.refuse(value, "not a table", self.expected)
+        return read_keys(value, self.keys, place)
+
+
+def read_keys(raw: Mapping[str, Any], keys: tuple[Key, ...], place: Place) -> dict[str, Any]:
+    """What the keys hold: good values and defaults; `place` is told of every other key.
+
+    An optional key without a default, `default=None`, that is not there stays out.
+    """
+    read: dict[str, Any] = {}
+    for key in keys:
+        here = place.at(key.name)
+        value = key.kind.read(raw[key.name], here) if key.name in raw else key.default
+        if value is REQUIRED and key.name not in raw:
+            here.miss(key.kind.expected)
+        if value is not WRONG and value is not None:
+            read[key.name] = value
+    names = [key.name for key in keys]
+    for name in [name for name in raw if name not in names]:
+        hint = nearest(name, names)
+        place.at(name).refuse(raw[name], f"unknown key{hint}", "one of " + ", ".join(names))
+    return read
+
+
+_LINE = Inline(
+    tuple(
+        Key(name, Number(low, high, unit), meaning, None)
+        for name, low, high, unit, meaning in (
+            ("r1_ohms_per_km", 0.001, 100, "ohm", "positive-sequence resistance"),
+            ("x1_ohms_per_km", 0.001, 100, "ohm", "positive-sequence reactance"),
+            ("r0_ohms_per_km", 0.001, 100, "ohm", "zero-sequence resistance"),
+            ("x0_ohms_per_km", 0.001, 100, "ohm", "zero-sequence reactance"),
+            ("length_km", 0.001, 1000, "km", "length of the line behind this bay"),
+        )
+    )
+)
+_CHANNELS = Inline(tuple(Key(role, Channel(), f"channel of {role}", None) for role in ROLES))
+
+LATER_DRIVERS = ("digitiser", "iio", "sampled_values")
+DRIVERS: dict[str, tuple[Key, ...]] = {
+    "comtrade": (
+        Key(
+            "path",
+            File(),
+            "the `.cfg` of a record; without it only `replay` feeds the sensor",
+            None,
+        ),
+        Key(
+            "speed",
+            OneOf(("real_time", "fast")),
+            "as it was recorded, or as fast as it is taken",
+            "real_time",
+        ),
+        Key("loop", Flag(), "play it again and again", False),
+    ),
+}
+
+SITE = Table(
+    "site",
+    "Whose feeder this is; `name` is the `{site}` of every topic.",
+    (
+        Key("utility", Text(), "who runs the network; told in `birth`", ""),
+        Key("feeder", Text(), "the feeder as its people call it; told in `birth`", ""),
+        Key("name", Name(), "the site in topics"),
+        Key("locale", OneOf(("en", "zh_CN")), "language of what people read", "en"),
+        Key(
+            "time_zone",
+            Zone(),
+            "zone of the times that people read; what is stored is UTC",
+            "Asia/Shanghai",
+        ),
+    ),
+    needed_for=("run",),
+)
+DEVICE = Table(
+    "device",
+    "This terminal; `id` is the `{node}` of every topic.",
+    (
+        Key("id", Name(), "the terminal in topics, never used twice in a site"),
+        Key("model", Text(), "what hardware it is; told in `birth`", ""),
+        Key("data_dir", File(must_exist=False), "folder of the log; made when it is not there"),
+    ),
+    needed_for=("run",),
+)
+SENSOR = Table(
+    "sensor",
+    "One source of samples or readings. Each driver has keys of its own, below.",
+    (
+        Key("name", Name(), "as bays refer to it"),
+        Key("driver", OneOf(tuple(DRIVERS), later=LATER_DRIVERS), "which kind of source"),
+    ),
+    many=True,
+    needed_for=("run",),
+)
+BAY = Table(
+    "bay",
+    "One bay: what it is rated for and where its quantities are measured.",
+    (
+        Key("name", Name(), "the bay in events"),
+        Key(
+            "section", Name(), "the section it feeds, as plans and topics say; else its name", None
+        ),
+        # From the secondary side of a transformer to the highest grid that records come from.
+        Key("nominal_volts", Number(50, 1_000_000, "V"), "nominal voltage, phase to phase"),
+        Key("frequency_hz", OneOf((50, 60)), "nominal frequency"),
+        Key(
+            "earthing",
+            OneOf(("isolated", "resonant", "low_resistance", "solid")),
+            "how the neutral of the network is earthed",
+        ),
+        Key(
+            "rating_amps",
+            Number(0.1, 10_000, "A"),
+            "rated current; the default thresholds follow from it",
+        ),
+        Key(
+            "ct_ratio",
+            Ratio(),
+            "primary over secondary amperes; 1 = values are primary already",
+            1.0,
+        ),
+        Key(
+            "vt_ratio", Ratio(), "primary over secondary volts; 1 = values are primary already", 1.0
+        ),
+        Key(
+            "channels",
+            _CHANNELS,
+            "where each role is measured; without it names and units decide",
+            {},
+        ),
+        Key("line", _LINE, "constants of the line; without them there is no distance", {}),
+    ),
+    many=True,
+    needed_for=("run", "replay"),
+)
+UPLINK = Table(
+    "uplink",
+    "Where events go. Without a broker nothing leaves the terminal, and nothing is lost.",
+    (
+        Key("broker", BrokerUrl(), "the broker; none = no uplink", None),
+        Key(
+            "protocol",
+            OneOf(("auto", "5", "311")),
+            "MQTT 5, 3.1.1, or 5 with 3.1.1 where 5 is refused",
+            "auto",
+        ),
+        Key(
+            "consumers",
+            ListOf(Name(), least=1),
+            "whose acknowledgement a record needs before it may be dropped",
+            ("scada",),
+        ),
+        Key(
+            "ack",
+            OneOf(("consumer", "puback")),
+            "`puback` takes the broker's word for the consumers': weaker, and said so in `birth`",
+            "consumer",
+        ),
+        Key("username", Text(), "user at the broker", None),
+        Key("password_file", File(), "file whose first line is the password", None),
+        Key(
+            "ca",
+            File(),
+            "certificates that the broker's is checked against; none = the system's",
+            None,
+        ),
+        Key("certificate", Later(), "the terminal's own certificate", None),
+        Key("key", Later(), "its private key", None),
+    ),
+)
+STORE = Table(
+    "store",
+    "Limits of the log.",
+    (
+        Key("quota", Later(), "most that a lane keeps", None),
+        Key("free_floor", Later(), "free disk space that is left to others", None),
+    ),
+)
+CONSOLE = Table(
+    "console",
+    "Local access; off.",
+    (
+        Key("serial", Later(), "serial port", None),
+        Key("ssh", Later(), "console over ssh", None),
+        Key("page", Later(), "local page", None),
+    ),
+)
+OUTAGE = Table(
+    "outage",
+    "What the terminal starts with; imported once.",
+    (Key("plans", ListOf(File(), most=64), "planned outages (TOML)", ()),),
+)
+TABLES = (SITE, DEVICE, SENSOR, BAY, UPLINK, STORE, CONSOLE, OUTAGE)
+
+
+def reference() -> str:
+    """docs/site-file.md: every table and key, from the tables above."""
+    parts = [_PREFACE]
+    for table in TABLES:
+        needed = " and ".join(f"`{verb}`" for verb in table.needed_for)
+        parts.append(
+            f"## `{table.title}`\n\n{table.meaning}" + (f" Needed for {needed}." if needed else "")
+        )
+        parts.append(_rows(table.keys))
+        parts += [
+            f"### `{key.name}` of `{table.title}`\n\n{_rows(key.kind.keys)}"
+            for key in table.keys
+            if isinstance(key.kind, Inline)
+        ]
+        if table is SENSOR:
+            parts += [f"### Driver `{name}`\n\n{_rows(keys)}" for name, keys in DRIVERS.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+_PREFACE = """# The site file
+
+Wiring and communication of one terminal, in TOML. `ftu-agent check --site FILE` tells everything
+that is wrong with it at once. Unknown tables and keys are wrong too, and so is a key that a later
+part will obey. Paths are relative to the site file. examples/ holds whole files.
+
+This page is printed from agent/site_keys.py (`make docs`)."""
+
+
+def _rows(keys: tuple[Key, ...]) -> str:
+    head = "| key | takes | default | meaning |\n|---|---|---|---|"
+    return "\n".join([head, *(_row(key) for key in keys)])
+
+
+def _row(key: Key) -> str:
+    takes = "nothing yet" if isinstance(key.kind, Later) else key.kind.expected
+    default = "must be given" if key.default is REQUIRED else _default(key.default)
+    return f"| `{key.name}` | {takes} | {default} | {key.meaning} |"
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(f"`{item}`" for item in value) or "none"
+    if value is None or value in ("", {}):
+        return "none"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"

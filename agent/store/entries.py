@@ -1,0 +1,364 @@
+"""Events and stamps as entries and back: where the agent's floats become scaled integers.
+
+The table itself stands in entry.py, the bytes in cbor.py. An event loses what lies below the
+scales of the table, its `why` travels in an entry of its own, and the error of its clock is
+rounded up, so that a bound stays a bound.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from agent.clock import Stamp
+from agent.errors import RecordError
+from agent.records import Event
+from agent.store import entry
+
+Entry = list[Any]
+Values = Mapping[str, float | int | str]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Enough for any sentence of ours; what comes from a peer's error text ends here.
+_TEXT_LENGTH = 240
+# What a float64 holds exactly; a current or voltage beyond it is not one.
+_LARGEST_COUNT = 1 << 53
+
+_CURRENTS = tuple(f"current_{phase}_centiamps" for phase in "abc")
+_VOLTAGES = tuple(f"voltage_{phase}_decivolts" for phase in "abc")
+_AMPERE, _VOLT, _PERCENT = 100, 10, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What makes a record one and the same wherever it turns up (contract.md section 4)."""
+
+    node: str
+    epoch: int
+    lane: str
+    seq: int
+
+
+def event_entry(event: Event, stamp: Stamp, *, logged_us: int) -> Entry:
+    """The entry of an event that stood at `stamp`.
+
+    logged_us: when this record is made, on the monotonic clock of the stamp.
+    Raises: ValueError for an event or a phase that the table does not know.
+    """
+    earliest_us, latest_us = event.bounds_us or (None, None)
+    return entry.compose(
+        entry.EVENT,
+        _at(stamp),
+        {
+            "event": event.event,
+            "bay": _text(event.bay),
+            "flags": entry.ALARM if event.alarm else 0,
+            "kind": event.kind,
+            "direction": event.direction,
+            "outcome": event.outcome,
+            "confidence_percent": _counts(event.confidence, _PERCENT),
+            **_scaled(_CURRENTS, event.currents, _AMPERE),
+            **_scaled(_VOLTAGES, event.voltages, _VOLT),
+            "residual_centiamps": _counts(event.residual_amps, _AMPERE),
+            "neutral_decivolts": _counts(event.neutral_volts, _VOLT),
+            "phases": event.phases,
+            "onset_before_us": _minus(event.t_us, event.onset_us),
+            "earliest_before_us": _minus(event.t_us, earliest_us),
+            "latest_before_us": _minus(event.t_us, latest_us),
+            "element": _text(event.element),
+            "undetermined": _text(event.undetermined),
+            "detail": _text(event.detail),
+            "lag_us": logged_us - stamp.mono_us,
+        },
+    )
+
+
+def entry_event(logged: Entry) -> tuple[Event, Stamp]:
+    """The event, with instants on the monotonic clock, and its stamp; without its `why`.
+
+    Raises: RecordError when this is no event, or one of a later version.
+    """
+    shown = _shown(logged, "event")
+    stamp = entry_stamp(logged)
+    try:
+        event = Event(
+            event=shown["event"],
+            bay=shown["bay"],
+            t_us=stamp.mono_us,
+            alarm=bool(shown["flags"] & entry.ALARM),
+            onset_us=_minus(stamp.mono_us, shown.get("onset_before_us")),
+            bounds_us=_bounds(stamp.mono_us, shown),
+            element=shown.get("element"),
+            kind=shown.get("kind"),
+            phases=shown.get("phases"),
+            direction=shown.get("direction"),
+            outcome=shown.get("outcome"),
+            confidence=_unscaled(shown.get("confidence_percent"), _PERCENT),
+            undetermined=shown.get("undetermined"),
+            currents=_three(shown, _CURRENTS, _AMPERE),
+            voltages=_three(shown, _VOLTAGES, _VOLT),
+            residual_amps=_unscaled(shown.get("residual_centiamps"), _AMPERE),
+            neutral_volts=_unscaled(shown.get("neutral_decivolts"), _VOLT),
+            detail=shown.get("detail"),
+        )
+    except ValueError as error:
+        raise RecordError("event", str(error)) from error
+    return event, stamp
+
+
+def why_entry(stamp: Stamp, lane: str, seq: int, why: Values) -> Entry:
+    """The quantities behind the event with the key (lane, seq), floats to the last bit.
+
+    What does not fit into one record is left out, and `left_out` says how many.
+    """
+    quantities: list[Any] = []
+    room = entry.MAX_BYTES - 128  # header, key, and the word on what was left out
+    for told, (name, value) in enumerate(why.items()):
+        quantity = [_text(name), *_exact(value)]
+        room -= sum(entry.size(part) for part in quantity)
+        if room < 0:
+            quantities += ["left_out", len(why) - told, None]
+            break
+        quantities += quantity
+    values = {"lane": lane, "seq": seq, "quantities": quantities}
+    return entry.compose(entry.WHY, _at(stamp), values)
+
+
+def entry_why(logged: Entry) -> tuple[str, int, dict[str, float | int | str]]:
+    """(lane, seq, quantities) of a `why`. Raises: RecordError when this is none."""
+    shown = _shown(logged, "why")
+    flat = shown["quantities"]
+    triples = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+    return shown["lane"], shown["seq"], {name: _value(v, e) for name, v, e in triples}
+
+
+def blind_entry(stamp: Stamp, since_us: int | None, cause: str) -> Entry:
+    """Nobody looked from `since_us` (monotonic; None: unknown since when) until the stamp."""
+    values = {"since_before_us": _minus(stamp.mono_us, since_us), "cause": _text(cause)}
+    return entry.compose(entry.BLIND, _at(stamp), values)
+
+
+def variance_entry(stamp: Stamp, values: Mapping[str, Any]) -> Entry:
+    """The deviation of an outage from its plan; `values` by the names of entry.COLUMNS.
+
+    Raises: ValueError naming the column and what was expected.
+    """
+    return entry.compose(entry.PLAN_VARIANCE, _at(stamp), dict(values))
+
+
+def entry_variance(logged: Entry) -> dict[str, Any]:
+    """The columns of a plan_variance by their names. Raises: RecordError when this is none."""
+    shown = _shown(logged, "plan_variance")
+    return {name: shown.get(name) for name, _, _ in entry.COLUMNS[entry.PLAN_VARIANCE]}
+
+
+def audit_entry(stamp: Stamp, what: str, who: str | None = None, detail: str | None = None) -> Entry:
+    """Something was done or changed its state: what, by whom, and the circumstances."""
+    values = {"what": _text(what), "who": _text(who), "detail": _text(detail)}
+    return entry.compose(entry.AUDIT, _at(stamp), values)
+
+
+def entry_stamp(logged: Entry) -> Stamp:
+    """The instant of any entry."""
+    _, boot, mono_us, utc_us, source, error_us = logged[: entry.FIRST]
+    return Stamp(boot, mono_us, utc_us, source, error_us)
+
+
+def delivered_json(logged: Entry, key: Key) -> dict[str, object]:
+    """A delivered record as `listen --json` prints it: contract.md section 3, in UTC.
+
+    Instants are ISO 8601 with microseconds; `clock` says how sure they are. Records that are no
+    events have their type's name as `event` and their columns as they are.
+    Raises: RecordError when this is no entry.
+    """
+    shown = _shown(logged)
+    shown_type = shown["type"]
+    if shown_type == "event":
+        told = _event_json(shown)
+    elif shown_type == "why":
+        lane, seq, why = entry_why(logged)
+        told = {"event": "why", "of": {"lane": lane, "seq": seq}, "why": _finite(why)}
+    else:
+        named = {name: value for name, value in shown.items() if name not in _HEADER}
+        told = {"event": shown_type if isinstance(shown_type, str) else f"type-{shown_type}"}
+        told |= named
+    clock = {"source": shown["source"], "error_us": shown.get("error_us")}
+    return {
+        **told,
+        "t": utc_text(shown["utc_us"]),
+        "clock": clock | {"boot": shown["boot"], "mono_us": shown["mono_us"]},
+        "key": {"node": key.node, "epoch": key.epoch, "lane": key.lane, "seq": key.seq},
+    }
+
+
+def utc_text(utc_us: int) -> str:
+    """An instant as ISO 8601 with microseconds; one that no calendar holds as it is."""
+    try:
+        instant = _EPOCH + timedelta(microseconds=utc_us)
+    except OverflowError:
+        return f"{utc_us} us since 1970"
+    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond:06d}Z"
+
+
+def meter_row(
+    bay: str,
+    currents: Sequence[float | None],
+    voltages: Sequence[float | None],
+    residual_amps: float | None,
+    neutral_volts: float | None,
+) -> list[Any]:
+    """What a bay measures now, as a row of the live values, in the scales of entry.POINTS."""
+    amps = [_counts(value, _AMPERE) for value in (*currents, residual_amps)]
+    volts = [_counts(value, _VOLT) for value in (*voltages, neutral_volts)]
+    return [bay, *amps, *volts]
+
+
+def row_meter(row: Sequence[Any]) -> dict[str, Any]:
+    """The inverse of `meter_row`, by the names of its arguments."""
+    bay, *counts = row
+    amps = [_unscaled(value, _AMPERE) for value in counts[:4]]
+    volts = [_unscaled(value, _VOLT) for value in counts[4:]]
+    return {
+        "bay": bay,
+        "currents": amps[:3],
+        "voltages": volts[:3],
+        "residual_amps": amps[3],
+        "neutral_volts": volts[3],
+    }
+
+
+_HEADER = ("type", "boot", "mono_us", "utc_us", "source", "error_us")
+
+
+def _at(stamp: Stamp) -> tuple[Any, ...]:
+    """The header of an entry, without its type."""
+    exponent = entry.error_exponent(stamp.error_us)
+    error_us = None if exponent is None else 1 << exponent
+    return stamp.boot, stamp.mono_us, stamp.utc_us, stamp.source, error_us
+
+
+def _shown(logged: Entry, wanted: str | None = None) -> dict[str, Any]:
+    try:
+        shown: dict[str, Any] = entry.as_dict(logged)
+    except ValueError as error:
+        raise RecordError("record", str(error)) from error
+    if wanted is not None and shown["type"] != wanted:
+        raise RecordError("record", f"of type {shown['type']}", f"type {wanted}")
+    return shown
+
+
+def _event_json(shown: Mapping[str, Any]) -> dict[str, object]:
+    """contract.md section 3, absent fields left out, `t` apart."""
+    utc_us = shown["utc_us"]
+    told: dict[str, object] = {
+        "bay": shown["bay"],
+        "event": shown["event"],
+        "alarm": bool(shown["flags"] & entry.ALARM),
+    }
+    bounds_us = _bounds(utc_us, shown)
+    interval = [_unscaled(shown.get(f"distance_{which}_m"), 1000) for which in ("low", "high")]
+    currents = _three(shown, _CURRENTS, _AMPERE)
+    voltages = _three(shown, _VOLTAGES, _VOLT)
+    optional = {
+        "onset": _before(utc_us, shown.get("onset_before_us")),
+        "bounds": None if bounds_us is None else [utc_text(instant) for instant in bounds_us],
+        "element": shown.get("element"),
+        "kind": shown.get("kind"),
+        "phases": shown.get("phases"),
+        "direction": shown.get("direction"),
+        "distance_km": _unscaled(shown.get("distance_m"), 1000),
+        "distance_interval_km": None if None in interval else interval,
+        "outcome": shown.get("outcome"),
+        "confidence": _unscaled(shown.get("confidence_percent"), _PERCENT),
+        "undetermined": shown.get("undetermined"),
+        "currents": None if currents == (None, None, None) else list(currents),
+        "voltages": None if voltages == (None, None, None) else list(voltages),
+        "residual_amps": _unscaled(shown.get("residual_centiamps"), _AMPERE),
+        "neutral_volts": _unscaled(shown.get("neutral_decivolts"), _VOLT),
+        "detail": shown.get("detail"),
+        "lag_us": shown.get("lag_us"),
+    }
+    return told | {name: value for name, value in optional.items() if value is not None}
+
+
+def _bounds(t_us: int, shown: Mapping[str, Any]) -> tuple[int, int] | None:
+    earliest_us, latest_us = shown.get("earliest_before_us"), shown.get("latest_before_us")
+    if earliest_us is None or latest_us is None:
+        return None
+    return t_us - earliest_us, t_us - latest_us
+
+
+def _before(utc_us: int, before_us: int | None) -> str | None:
+    return None if before_us is None else utc_text(utc_us - before_us)
+
+
+def _minus(t_us: int, other_us: int | None) -> int | None:
+    """Turns an instant into "so long before", and back."""
+    return None if other_us is None else t_us - other_us
+
+
+def _counts(value: float | None, per_unit: int) -> int | None:
+    """A value in counts of the scale; what is not a number of this world is absent."""
+    if value is None or not abs(value * per_unit) < _LARGEST_COUNT:
+        return None
+    return round(value * per_unit)
+
+
+def _unscaled(counts: int | None, per_unit: int) -> float | None:
+    return None if counts is None else counts / per_unit
+
+
+def _scaled(
+    names: tuple[str, ...], values: tuple[float | None, ...], per_unit: int
+) -> dict[str, int | None]:
+    return {name: _counts(value, per_unit) for name, value in zip(names, values, strict=True)}
+
+
+def _three(
+    shown: Mapping[str, Any], names: tuple[str, ...], per_unit: int
+) -> tuple[float | None, float | None, float | None]:
+    a, b, c = (_unscaled(shown.get(name), per_unit) for name in names)
+    return a, b, c
+
+
+def _text(text: str | None) -> str | None:
+    """Text that can be written: no half of a surrogate pair, and an end."""
+    if text is None:
+        return None
+    clean = text.encode("utf-8", "replace").decode()
+    return clean if len(clean) <= _TEXT_LENGTH else clean[: _TEXT_LENGTH - 1] + "…"
+
+
+def _exact(value: float | int | str) -> tuple[int | str | None, int | None]:
+    """(value, exponent) as entry.is_quantity says, so that a float comes back bit for bit."""
+    if isinstance(value, str):
+        return _text(value), None
+    if isinstance(value, int):
+        return int(value), None
+    if not math.isfinite(value) or (value == 0 and math.copysign(1, value) < 0):
+        return repr(float(value)), 0
+    if value == int(value) and abs(value) < _LARGEST_COUNT:
+        return int(value), 0
+    fraction, exponent = math.frexp(value)
+    mantissa, exponent = int(math.ldexp(fraction, 53)), exponent - 53
+    while mantissa % 2 == 0 or exponent < -1074:
+        mantissa, exponent = mantissa // 2, exponent + 1
+    return mantissa, exponent
+
+
+def _value(value: int | str, exponent: int | None) -> float | int | str:
+    """The inverse of `_exact`."""
+    if exponent is None:
+        return value
+    return float(value) if isinstance(value, str) else math.ldexp(value, exponent)
+
+
+def _finite(why: Values) -> dict[str, float | int | str]:
+    """JSON has no word for what is not finite: those by their names."""
+    return {
+        name: repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in why.items()
+    }

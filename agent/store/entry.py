@@ -1,0 +1,385 @@
+"""What a record holds: the one table of record types and their columns.
+
+An entry is a flat list, [type, boot, mono_us, utc_us, source, error_us, column, column, ...]:
+integers, text, null and flat lists of these, never a float. The six of the header say when, on
+which clock and how sure; COLUMNS says what follows for each type. Absent is null, and trailing
+nulls are cut. Amperes, volts and the like are integers scaled as POINTS says. Tables of names
+only ever grow at their end, as do the columns of a type, so that old records stay readable.
+Bytes, files and floats stay outside: see cbor.py, journal.py and entries.py.
+
+Portable.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Item = Any  # null, an integer, text, bytes, a list or a map
+    Entry = list[Any]
+    What = str | tuple[str, ...]
+    Column = tuple[str, What, bool]
+
+EVENT, WHY, BLIND, PLAN_VARIANCE, AUDIT = 1, 2, 3, 4, 5
+TYPE_NAMES = {
+    EVENT: "event",
+    WHY: "why",
+    BLIND: "blind",
+    PLAN_VARIANCE: "plan_variance",
+    AUDIT: "audit",
+}
+
+EVENTS = (
+    "fault",
+    "operate",
+    "fault_cleared",
+    "intermittent_earth_fault",
+    "high_impedance_fault",
+    "broken_conductor",
+    "overload",
+    "inrush",
+    "voltage_loss",
+    "voltage_restored",
+    "dip",
+    "swell",
+    "unbalance",
+    "backfeed",
+    "bypass_suspected",
+    "sensor_trouble",
+    "interruption",
+    "plan_variance",
+    "blind",
+    "started",
+    "stopped",
+    "log_loss",
+)
+KINDS = ("AG", "BG", "CG", "AB", "BC", "CA", "ABG", "BCG", "CAG", "ABC")
+DIRECTIONS = ("forward", "reverse", "unknown")
+OUTCOMES = ("permanent", "self_cleared", "open")
+SOURCES = ("unknown", "holdover", "ntp", "gnss")
+PHASES = "ABC"
+
+ALARM = 1  # bit 0 of an event's flags
+
+# Quantity, unit, and the power of ten of one count: what `birth` tells a consumer.
+POINTS = (
+    ("current", "A", -2),
+    ("voltage", "V", -1),
+    ("confidence", "1", -2),
+    ("distance", "m", 0),
+)
+
+# What a column may hold, null apart; a tuple of names stands for the position in it.
+UINT, INT, TEXT, MASK, LIST, QUANTITIES = "uint", "int", "text", "mask", "list", "quantities"
+_EXPECTED = {
+    UINT: "0 to 2^63 - 1",
+    INT: "-2^63 to 2^63 - 1",
+    TEXT: "text",
+    MASK: "phases as bits, 0 to 7",
+    LIST: "a flat list of integers, text and null",
+    QUANTITIES: "name, value, exponent, again and again",
+}
+
+# Floats that no two integers stand for.
+NOT_PLAIN = ("nan", "inf", "-inf", "-0.0")
+
+# (name, what it holds, whether it must be there). What the headline of an event needs comes first,
+# so that the rest is cut where it is absent.
+COLUMNS = {
+    EVENT: (
+        ("event", EVENTS, True),
+        ("bay", TEXT, True),
+        ("flags", UINT, True),
+        ("kind", KINDS, False),
+        ("direction", DIRECTIONS, False),
+        ("outcome", OUTCOMES, False),
+        ("confidence_percent", UINT, False),
+        ("current_a_centiamps", INT, False),
+        ("current_b_centiamps", INT, False),
+        ("current_c_centiamps", INT, False),
+        ("voltage_a_decivolts", INT, False),
+        ("voltage_b_decivolts", INT, False),
+        ("voltage_c_decivolts", INT, False),
+        ("residual_centiamps", INT, False),
+        ("neutral_decivolts", INT, False),
+        ("distance_m", INT, False),
+        ("distance_low_m", INT, False),
+        ("distance_high_m", INT, False),
+        ("phases", MASK, False),
+        ("onset_before_us", INT, False),  # before the entry's own instant, as the bounds are
+        ("earliest_before_us", INT, False),
+        ("latest_before_us", INT, False),
+        ("element", TEXT, False),
+        ("undetermined", TEXT, False),
+        ("detail", TEXT, False),
+        ("lag_us", INT, False),  # from the event's instant to the making of this record
+    ),
+    WHY: (
+        ("lane", TEXT, True),
+        ("seq", UINT, True),
+        ("quantities", QUANTITIES, True),  # see is_quantity
+    ),
+    BLIND: (
+        ("since_before_us", UINT, False),  # null: nobody knows since when
+        ("cause", TEXT, True),
+    ),
+    PLAN_VARIANCE: (
+        ("plan", TEXT, True),
+        ("revision", UINT, True),
+        ("section", TEXT, True),
+        ("expected_phases", MASK, False),
+        ("dead_phases", MASK, False),
+        ("planned_start_utc_s", INT, False),
+        ("planned_end_utc_s", INT, False),
+        ("start_earliest_utc_us", INT, False),
+        ("start_latest_utc_us", INT, False),
+        ("end_earliest_utc_us", INT, False),
+        ("end_latest_utc_us", INT, False),
+        ("start_deviation_low_ms", INT, False),
+        ("start_deviation_high_ms", INT, False),
+        ("end_deviation_low_ms", INT, False),
+        ("end_deviation_high_ms", INT, False),
+        ("duration_deviation_low_ms", INT, False),
+        ("duration_deviation_high_ms", INT, False),
+        ("verdicts", LIST, False),
+        ("clock_source", SOURCES, False),
+        ("clock_error_us", UINT, False),
+    ),
+    AUDIT: (
+        ("what", TEXT, True),
+        ("who", TEXT, False),
+        ("detail", TEXT, False),
+    ),
+}
+
+# Where an entry's columns begin, and the header's places.
+TYPE, BOOT, MONO, UTC, SOURCE, ERROR, FIRST = 0, 1, 2, 3, 4, 5, 6
+_HEADER = (
+    ("type", UINT, True),
+    ("boot", UINT, True),
+    ("mono_us", UINT, True),
+    ("utc_us", INT, True),
+    ("source", SOURCES, True),
+    ("error_us", UINT, False),
+)
+
+# Half of the largest message (contract.md section 4), so that any record fits in one.
+MAX_BYTES = 4096
+LARGEST_EXPONENT = 62
+_CODES = 256
+_LIMIT = 1 << 63
+
+
+def compose(record_type: int, at: "tuple[Item, ...]", values: "dict[str, Item]") -> "Entry":
+    """The entry made of `values`, as `as_dict` names them.
+
+    at: (boot, mono_us, utc_us, source, error_us). Raises: ValueError, as `check` does, and for a
+    name that is no column or not in its column's table.
+    """
+    columns = COLUMNS[record_type]
+    known = [name for name, _, _ in columns]
+    for name in values:
+        if name not in known:
+            raise ValueError(f"{TYPE_NAMES[record_type]} has no column {name}")
+    row = [_coded(what, values.get(name)) for name, what, _ in columns]
+    entry = trimmed([record_type] + list(at) + row)
+    check(entry)
+    return entry
+
+
+def check(entry: "Item") -> None:
+    """Raises ValueError, naming the column and what was expected, unless this is an entry.
+
+    Types and columns that come with a later version pass if they are of the permitted kinds.
+    """
+    if type(entry) is not list or len(entry) < FIRST:
+        raise ValueError(f"{_short(entry)}; expected an entry of {FIRST} columns or more")
+    for place in range(FIRST):
+        _check_column("entry", _HEADER[place], entry[place])
+    name = TYPE_NAMES.get(entry[TYPE], f"type-{entry[TYPE]}")
+    columns = COLUMNS.get(entry[TYPE], ())
+    for place in range(max(len(columns), len(entry) - FIRST)):
+        value = entry[FIRST + place] if FIRST + place < len(entry) else None
+        if place < len(columns):
+            _check_column(name, columns[place], value)
+        elif not _is_plain(value) and not _is_flat(value):
+            raise ValueError(f"{name} column {place}: {_short(value)}; expected {_EXPECTED[LIST]}")
+    if size(entry) > MAX_BYTES:
+        raise ValueError(f"{name} of {size(entry)} bytes; expected at most {MAX_BYTES}")
+
+
+def as_dict(entry: "Entry") -> "dict[str, Item]":
+    """The columns by their names, nulls left out, codes and phases in their letters.
+
+    A type of a later version answers its number and the bare `columns`. Raises: ValueError.
+    """
+    check(entry)
+    shown: "dict[str, Item]" = {"type": TYPE_NAMES.get(entry[TYPE], entry[TYPE])}
+    _show(shown, _HEADER[1:], entry[BOOT:FIRST])
+    columns = COLUMNS.get(entry[TYPE])
+    if columns is None:
+        shown["columns"] = entry[FIRST:]
+    else:
+        _show(shown, columns, entry[FIRST:])
+    return shown
+
+
+def column(record_type: int, name: str) -> int:
+    """Place of the column `name` in an entry of this type."""
+    return FIRST + [each for each, _, _ in COLUMNS[record_type]].index(name)
+
+
+def trimmed(entry: "Entry") -> "Entry":
+    """The entry without the nulls at its end; its header stays whole."""
+    end = len(entry)
+    while end > FIRST and entry[end - 1] is None:
+        end -= 1
+    return entry[:end]
+
+
+def size(item: "Item") -> int:
+    """How many bytes the item has in CBOR (RFC 8949, shortest form)."""
+    if item is None:
+        return 1
+    if type(item) is int:
+        return _head(item if item >= 0 else -1 - item)
+    if type(item) is str or type(item) is bytes:
+        length = len(item.encode() if type(item) is str else item)
+        return _head(length) + length
+    if type(item) is dict:
+        total = _head(len(item))
+        for key, value in item.items():
+            total += size(key) + size(value)
+        return total
+    if type(item) is not list:
+        raise ValueError(f"{_short(item)}; expected integers, text, bytes, lists, maps, null")
+    return _head(len(item)) + sum(size(each) for each in item)
+
+
+def error_exponent(error_us: "int | None") -> "int | None":
+    """The smallest n with error_us <= 2^n; None where the error is unknown or beyond all sense.
+
+    A clock's error drifts from record to record; rounded up to a power of two, neighbours share
+    it, and a bound stays a bound.
+    """
+    if error_us is None or error_us > 1 << LARGEST_EXPONENT:
+        return None
+    exponent = 0
+    while 1 << exponent < error_us:
+        exponent += 1
+    return exponent
+
+
+def is_quantity(name: "Item", value: "Item", exponent: "Item") -> bool:
+    """Whether these three are a quantity of a `why`.
+
+    Without an exponent the value is the integer or text that it is. With one it is a float64,
+    value * 2^exponent to the last bit, or one of NOT_PLAIN by its name.
+    """
+    if type(name) is not str or not _is_plain(value) or value is None:
+        return False
+    if exponent is None:
+        return True
+    if type(value) is str:
+        return value in NOT_PLAIN and exponent == 0
+    return abs(value) < 1 << 53 and type(exponent) is int and -1074 <= exponent <= 971
+
+
+def phase_mask(letters: str) -> int:
+    """Phases as bits: A is 1, B is 2, C is 4."""
+    if type(letters) is not str:
+        raise ValueError(f"phases {_short(letters)}; expected letters of {PHASES}")
+    mask = 0
+    for letter in letters:
+        if letter not in PHASES:
+            raise ValueError(f"phases {letters!r}; expected letters of {PHASES}")
+        mask |= 1 << PHASES.index(letter)
+    return mask
+
+
+def phase_letters(mask: int) -> str:
+    """The inverse of `phase_mask`."""
+    return "".join([PHASES[bit] for bit in range(3) if mask >> bit & 1])
+
+
+def code_of(table: "tuple[str, ...]", name: str) -> int:
+    """The position of `name` in a table of names."""
+    if name not in table:
+        raise ValueError(f"{name!r}; expected one of {', '.join(table)}")
+    return table.index(name)
+
+
+def name_of(table: "tuple[str, ...]", code: int) -> str:
+    """The name with this code; one of a later version is called by its number."""
+    return table[code] if code < len(table) else f"code-{code}"
+
+
+def _coded(what: "What", value: "Item") -> "Item":
+    """A column's value as it is stored."""
+    if isinstance(what, tuple):
+        return None if value is None else code_of(what, value)
+    return phase_mask(value) if what == MASK and value is not None else value
+
+
+def _named(what: "What", stored: "Item") -> "Item":
+    """The inverse of `_coded`."""
+    if isinstance(what, tuple):
+        return name_of(what, stored)
+    return phase_letters(stored) if what == MASK else stored
+
+
+def _show(shown: "dict[str, Item]", columns: "tuple[Column, ...]", values: "Entry") -> None:
+    for (name, what, _), value in zip(columns, values):
+        if value is not None:
+            shown[name] = _named(what, value)
+
+
+def _check_column(owner: str, spec: "Column", value: "Item") -> None:
+    name, what, required = spec
+    if value is None:
+        if required:
+            raise ValueError(f"{owner}.{name} is absent; expected {_expected(what)}")
+    elif not _is_fitting(what, value):
+        raise ValueError(f"{owner}.{name} {_short(value)}; expected {_expected(what)}")
+
+
+def _is_fitting(what: "What", value: "Item") -> bool:
+    if what == TEXT:
+        return type(value) is str
+    if what in (LIST, QUANTITIES):
+        return _is_flat(value) and (what == LIST or _is_triples(value))
+    if type(value) is not int:
+        return False
+    if what == INT:
+        return -_LIMIT <= value < _LIMIT
+    return 0 <= value < (8 if what == MASK else _LIMIT if what == UINT else _CODES)
+
+
+def _is_plain(value: "Item") -> bool:
+    if type(value) is int:
+        return -_LIMIT <= value < _LIMIT
+    return value is None or type(value) is str
+
+
+def _is_flat(value: "Item") -> bool:
+    return type(value) is list and all(_is_plain(each) for each in value)
+
+
+def _is_triples(value: "Entry") -> bool:
+    places = range(0, len(value), 3)
+    return len(value) % 3 == 0 and all(is_quantity(*value[at : at + 3]) for at in places)
+
+
+def _expected(what: "What") -> str:
+    return f"a code, 0 to {_CODES - 1}" if isinstance(what, tuple) else _EXPECTED[what]
+
+
+def _short(value: "Item") -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:40] + "..."
+
+
+def _head(number: int) -> int:
+    for limit, length in ((24, 1), (1 << 8, 2), (1 << 16, 3), (1 << 32, 5)):
+        if number < limit:
+            return length
+    return 9

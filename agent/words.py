@@ -1,0 +1,41 @@
+"""Events as one line that a lineman reads."""
+
+from __future__ import annotations
+
+from agent.records import Event
+
+_NAMES = {
+    "fault": "FAULT",
+    "fault_cleared": "fault cleared",
+    "voltage_loss": "VOLTAGE LOST",
+    "voltage_restored": "voltage restored",
+    "dip": "voltage dip",
+    "overload": "overload",
+    "sensor_trouble": "sensor trouble",
+}
+_KINDS = {"AG": "A to earth", "BG": "B to earth", "CG": "C to earth", "ABC": "three-phase"}
+
+
+def sentence(event: Event) -> str:
+    """What happened, where and how large, without its time."""
+    parts = [_NAMES.get(event.event, event.event.replace("_", " ")), f"bay {event.bay}"]
+    if event.kind:
+        parts.append(_KINDS.get(event.kind, event.kind))
+    if event.phases:
+        parts.append(f"phases {event.phases}")
+    if event.event == "fault":
+        parts += [f"{size:.0f} A" for size in (_largest(event.currents),) if size is not None]
+        parts += [f"3I0 {event.residual_amps:.0f} A"] if event.residual_amps else []
+        parts.append(f"direction {event.direction}")
+    if event.element:
+        parts.append(f"by {event.element}")
+    if event.detail:
+        parts.append(event.detail)
+    if event.undetermined:
+        parts.append(f"undetermined: {event.undetermined}")
+    return ", ".join(parts)
+
+
+def _largest(values: tuple[float | None, ...]) -> float | None:
+    known = [value for value in values if value is not None]
+    return max(known) if known else None

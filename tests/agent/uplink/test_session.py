@@ -1,0 +1,698 @@
+"""The session: contract.md section 4, promises 2 and 3, under every order of misfortune."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from agent.uplink.session import ACK_WAIT_US, HOLD_LONGEST_US, HOLD_US, RESERVED, Session
+from tests import portable
+from tests.conftest import Board
+
+S = 1_000_000
+EPOCH = 77
+
+
+def session_with(
+    ready: dict[str, int],
+    *,
+    consumers: tuple[str, ...] = ("scada",),
+    ack: str = "consumer",
+    window: int = 8,
+) -> Session:
+    """A connected session whose lanes hold seqs 1..n."""
+    session = Session(EPOCH, consumers, ack=ack, window=window)
+    for lane, count in ready.items():
+        session.available(lane, count + 1)
+    session.connected(0)
+    return session
+
+
+def send(session: Session, now_us: int = 0, size: int = 1) -> tuple[str, int, bool, int]:
+    """Send the next message, of `size` records: (lane, first, resent, token)."""
+    due = session.next_send(now_us)
+    assert due is not None
+    lane, first, resent = due
+    last = min(first + size - 1, session._lanes[lane].next - 1)
+    return lane, first, resent, session.sending(lane, first, last)
+
+
+def drain(session: Session, now_us: int = 0, size: int = 1) -> list[tuple[str, int, bool]]:
+    """Send and confirm until nothing is due."""
+    sent = []
+    while session.next_send(now_us) is not None:
+        lane, first, resent, token = send(session, now_us, size)
+        session.published(token, True, now_us)
+        sent.append((lane, first, resent))
+    return sent
+
+
+# Priority, window and share.
+
+
+def test_alarms_go_before_states_and_states_before_history() -> None:
+    session = session_with({"h": 2, "s": 2, "a": 2})
+
+    order = [send(session)[0] for _ in range(6)]
+
+    assert order == ["a", "a", "s", "s", "h", "h"]
+
+
+def test_history_leaves_two_places_of_the_window_to_alarms() -> None:
+    session = session_with({"h": 100})
+
+    in_flight = 0
+    while session.next_send(0) is not None:
+        send(session)
+        in_flight += 1
+    session.available("a", 2)
+
+    assert in_flight == 6
+    assert session.next_send(0) == ("a", 1, False)
+
+
+def test_alarms_may_fill_the_window_and_no_more() -> None:
+    session = session_with({"a": 100, "h": 100})
+
+    for _ in range(8):
+        assert send(session)[0] == "a"
+
+    assert session.next_send(0) is None
+
+
+def test_each_tenth_message_is_history_during_a_storm_of_alarms() -> None:
+    session = session_with({"a": 100, "h": 100})
+
+    lanes = []
+    for _ in range(30):
+        lane, _, _, token = send(session)
+        session.published(token, True, 0)
+        lanes.append(lane)
+
+    assert [n for n, lane in enumerate(lanes, start=1) if lane == "h"] == [10, 20, 30]
+
+
+def test_the_broker_may_make_the_window_smaller_but_not_larger() -> None:
+    session = session_with({"a": 100})
+    session.connected(0, receive_maximum=3)
+
+    for _ in range(3):
+        send(session)
+
+    assert session.next_send(0) is None
+    session.connected(0, receive_maximum=65535)
+    for _ in range(8):
+        send(session)
+    assert session.next_send(0) is None
+
+
+@pytest.mark.parametrize("receive_maximum", [1, 2])
+def test_a_tiny_window_still_lets_history_pass(receive_maximum: int) -> None:
+    session = session_with({"h": 5})
+    session.connected(0, receive_maximum)
+
+    assert [first for _, first, _ in drain(session)] == [1, 2, 3, 4, 5]
+
+
+def test_nothing_goes_while_the_link_is_down() -> None:
+    session = Session(EPOCH, ["scada"])
+    session.available("a", 10)
+
+    assert session.next_send(0) is None
+    assert session.wake_at(0) is None
+
+
+# Marks.
+
+
+def test_a_puback_moves_sent_and_only_the_consumer_moves_acked() -> None:
+    session = session_with({"a": 3})
+
+    drain(session)
+
+    assert (session.sent("a"), session.acked("a"), session.backlog("a")) == (3, 0, 3)
+    assert session.acknowledged("scada", EPOCH, "a", 2, 0) == "moved"
+    assert (session.sent("a"), session.acked("a"), session.backlog("a")) == (3, 2, 1)
+
+
+def test_pubacks_out_of_order_move_sent_only_without_a_gap() -> None:
+    session = session_with({"a": 3})
+    tokens = [send(session)[3] for _ in range(3)]
+
+    session.published(tokens[2], True, 0)
+    session.published(tokens[1], True, 0)
+    assert session.sent("a") == 0
+
+    session.published(tokens[0], True, 0)
+    assert session.sent("a") == 3
+
+
+def test_every_required_consumer_has_to_acknowledge() -> None:
+    session = session_with({"a": 5}, consumers=("scada", "oms"))
+    drain(session)
+
+    session.acknowledged("scada", EPOCH, "a", 5, 0)
+    assert session.acked("a") == 0
+
+    session.acknowledged("oms", EPOCH, "a", 3, 0)
+    assert session.acked("a") == 3
+    assert session.marks("a") == {"oms": 3, "scada": 5}
+
+
+@pytest.mark.parametrize(
+    ("consumer", "epoch", "lane", "mark", "verdict"),
+    [
+        pytest.param("scada", EPOCH, "a", 5, "moved", id="what-was-sent-is-taken"),
+        pytest.param("scada", EPOCH, "a", 2, "known", id="a-late-one-changes-nothing"),
+        pytest.param("scada", EPOCH, "a", 0, "known", id="nothing-received-yet"),
+        pytest.param("scada", EPOCH, "a", -1, "known", id="a-negative-mark"),
+        pytest.param("scada", EPOCH, "a", 6, "beyond", id="beyond-what-is-on-disk"),
+        pytest.param("scada", EPOCH + 1, "a", 5, "epoch", id="of-another-log"),
+        pytest.param("scada", EPOCH, "z", 5, "lane", id="of-a-lane-we-do-not-have"),
+        pytest.param("board", EPOCH, "a", 5, "optional", id="of-one-who-is-not-required"),
+        pytest.param("board", EPOCH + 1, "z", 9, "optional", id="whatever-he-says"),
+    ],
+)
+def test_an_acknowledgement_is_weighed(
+    consumer: str, epoch: int, lane: str, mark: int, verdict: str
+) -> None:
+    session = session_with({"a": 5})
+    drain(session)
+    session.acknowledged("scada", EPOCH, "a", 3, 0)
+
+    assert session.acknowledged(consumer, epoch, lane, mark, 0) == verdict
+    assert session.acked("a") == (5 if verdict == "moved" else 3)
+    assert session.acks_refused == (1 if verdict in ("beyond", "epoch", "lane") else 0)
+
+
+def test_in_puback_mode_the_brokers_word_is_the_acknowledgement() -> None:
+    session = session_with({"a": 3}, ack="puback", consumers=())
+    tokens = [send(session)[3] for _ in range(3)]
+
+    session.published(tokens[1], True, 0)
+    assert session.acked("a") == 0
+    session.published(tokens[0], True, 0)
+
+    assert session.acked("a") == 2
+    assert session.acknowledged("scada", EPOCH, "a", 3, 0) == "optional"
+    session.published(tokens[2], True, 0)
+    assert session.acked("a") == 3
+    assert session.wake_at(0) is None
+
+
+def test_without_a_consumer_there_is_no_consumer_mode() -> None:
+    with pytest.raises(ValueError, match="at least one name"):
+        Session(EPOCH, [])
+
+
+# Resending.
+
+
+def test_a_reconnect_resumes_from_the_acknowledged_mark() -> None:
+    session = session_with({"a": 6})
+    drain(session)
+    session.acknowledged("scada", EPOCH, "a", 4, 0)
+
+    session.disconnected(1 * S)
+    session.connected(2 * S)
+
+    assert drain(session, 2 * S) == [("a", 5, True), ("a", 6, True)]
+
+
+def test_what_lacked_its_puback_is_sent_anew_and_is_no_resend() -> None:
+    session = session_with({"a": 3})
+    send(session)
+
+    session.disconnected(0)
+    session.connected(0)
+
+    assert session.next_send(0) == ("a", 1, False)
+
+
+def test_a_puback_of_the_old_link_means_nothing_on_the_new_one() -> None:
+    session = session_with({"a": 3})
+    token = send(session)[3]
+    session.disconnected(0)
+    session.connected(0)
+
+    session.published(token, True, 0)
+
+    assert session.sent("a") == 0
+    assert session.next_send(0) == ("a", 1, False)
+
+
+def test_silence_after_the_puback_resends_from_the_mark_each_time_later() -> None:
+    session = session_with({"a": 2})
+    drain(session)
+    wakes = []
+
+    now_us = 0
+    for _ in range(7):
+        wake_us = session.wake_at(now_us)
+        assert wake_us is not None
+        assert session.next_send(wake_us - 1) is None
+        assert drain(session, wake_us) == [("a", 1, True), ("a", 2, True)]
+        wakes.append((wake_us - now_us) // ACK_WAIT_US)
+        now_us = wake_us
+
+    assert wakes == [1, 2, 4, 8, 15, 15, 15]
+
+
+def test_a_stream_of_pubacks_does_not_put_off_the_resend() -> None:
+    session = session_with({"a": 1})
+    for second in range(60):
+        session.available("a", second + 2)
+        assert drain(session, second * S) == [("a", second + 1, False)]
+
+    assert session.next_send(60 * S) == ("a", 1, True)
+
+
+def test_a_consumer_that_makes_progress_is_not_resent_to() -> None:
+    session = session_with({"a": 100}, window=8)
+    drain(session)
+
+    for second in range(1, 100):
+        session.acknowledged("scada", EPOCH, "a", second, second * 30 * S)
+        assert session.next_send(second * 30 * S) is None
+
+    session.acknowledged("scada", EPOCH, "a", 100, 3000 * S)
+    assert session.wake_at(3000 * S) is None
+
+
+def test_an_acknowledgement_of_a_part_keeps_the_clock_running_for_the_rest() -> None:
+    session = session_with({"a": 3})
+    drain(session)
+
+    session.acknowledged("scada", EPOCH, "a", 1, 10 * S)
+
+    assert session.wake_at(10 * S) == 70 * S
+    assert drain(session, 70 * S) == [("a", 2, True), ("a", 3, True)]
+
+
+def test_a_presence_that_returns_is_resent_to_at_once() -> None:
+    session = session_with({"a": 3})
+    drain(session)
+    session.acknowledged("scada", EPOCH, "a", 1, 0)
+
+    session.returned("scada", 5 * S)
+
+    assert drain(session, 5 * S) == [("a", 2, True), ("a", 3, True)]
+
+
+def test_a_silent_consumer_costs_one_window_and_holds_up_nobody() -> None:
+    session = session_with({"a": 1000}, consumers=("dead", "scada"))
+    drain(session)
+    session.acknowledged("scada", EPOCH, "a", 1000, 0)
+
+    session.disconnected(1 * S)
+    session.connected(2 * S)
+    session.available("a", 1002)
+
+    assert drain(session, 2 * S) == [*(("a", n, True) for n in range(1, 9)), ("a", 1001, False)]
+
+
+def test_a_consumer_that_comes_back_to_life_gets_everything() -> None:
+    session = session_with({"a": 100}, consumers=("late", "scada"))
+    drain(session)
+    session.acknowledged("scada", EPOCH, "a", 100, 0)
+    session.disconnected(1 * S)
+    session.connected(2 * S)
+
+    got: list[int] = []
+    while sent := drain(session, 2 * S):
+        got += [first for _, first, _ in sent]
+        session.acknowledged("late", EPOCH, "a", got[-1], 2 * S)
+
+    assert got == list(range(1, 101))
+    assert session.acked("a") == 100
+
+
+def test_a_resend_ends_where_the_acknowledgement_has_come_meanwhile() -> None:
+    session = session_with({"a": 5})
+    drain(session)
+    session.returned("scada", 0)
+    send(session)
+
+    session.acknowledged("scada", EPOCH, "a", 4, 0)
+
+    assert drain(session) == [("a", 5, True)]
+
+
+def test_one_resend_serves_every_consumer_that_lacks_it() -> None:
+    session = session_with({"a": 8}, consumers=("oms", "scada"))
+    drain(session)
+    session.acknowledged("oms", EPOCH, "a", 2, 0)
+    session.acknowledged("scada", EPOCH, "a", 4, 0)
+    session.disconnected(0)
+    session.connected(0)
+
+    assert drain(session, size=4) == [("a", 3, True), ("a", 7, True)]
+
+
+# Refusals by the broker.
+
+
+def test_a_refused_message_goes_again_after_a_pause_that_grows() -> None:
+    session = session_with({"a": 1})
+    now_us, pauses = 0, []
+    for _ in range(9):
+        token = send(session, now_us)[3]
+        session.published(token, False, now_us)
+        wake_us = session.wake_at(now_us)
+        assert wake_us is not None
+        assert session.next_send(wake_us - 1) is None
+        pauses.append((wake_us - now_us) // HOLD_US)
+        now_us = wake_us
+
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert HOLD_LONGEST_US == 60 * S
+    assert session.next_send(now_us) == ("a", 1, False)
+    assert session.sends_refused == 9
+
+
+def test_a_refused_lane_does_not_hold_up_the_others() -> None:
+    session = session_with({"a": 1, "s": 1})
+    token = send(session)[3]
+
+    session.published(token, False, 0)
+
+    assert drain(session) == [("s", 1, False)]
+
+
+def test_a_refusal_behind_a_confirmed_message_goes_back_no_further_than_itself() -> None:
+    session = session_with({"a": 3})
+    first, second, third = (send(session)[3] for _ in range(3))
+    session.published(first, True, 0)
+    session.published(second, False, 0)
+    session.published(third, True, 0)
+
+    assert session.sent("a") == 1
+    assert drain(session, 2 * S) == [("a", 2, False), ("a", 3, False)]
+
+
+def test_somebody_who_comes_to_listen_ends_the_pause() -> None:
+    session = session_with({"a": 1})
+    session.published(send(session)[3], False, 0)
+    assert session.next_send(0) is None
+
+    session.returned("anybody", 0)
+
+    assert session.next_send(0) == ("a", 1, False)
+
+
+def test_a_refusal_skips_nothing_for_those_who_are_further_behind() -> None:
+    session = session_with({"a": 20}, consumers=("dead", "scada"))
+    drain(session)
+    session.acknowledged("scada", EPOCH, "a", 20, 0)
+    session.returned("dead", 0)
+    drain(session)
+    session.available("a", 22)
+    token = send(session)[3]
+
+    session.published(token, False, 0)
+    session.acknowledged("dead", EPOCH, "a", 8, 0)
+
+    assert session.next_send(0) == ("a", 9, True)
+
+
+def test_refused_resends_do_not_use_up_the_right_to_be_resent() -> None:
+    session = session_with({"a": 3})
+    drain(session)
+    session.returned("scada", 0)
+    now_us = 0
+    for _ in range(20):
+        session.published(send(session, now_us)[3], False, now_us)
+        now_us += HOLD_LONGEST_US
+
+    assert drain(session, now_us) == [("a", 1, True), ("a", 2, True), ("a", 3, True)]
+
+
+# Restart of the process.
+
+
+def test_a_new_process_goes_on_from_the_persisted_cursors() -> None:
+    session = Session(EPOCH, ["scada", "oms"])
+    session.restore("a", 8, {"scada": 8, "oms": 6, "long-gone": 2})
+    session.available("a", 11)
+    session.connected(0)
+
+    assert drain(session) == [
+        ("a", 7, True),
+        ("a", 8, True),
+        ("a", 9, False),
+        ("a", 10, False),
+    ]
+    assert session.marks("a") == {"oms": 6, "scada": 8}
+
+
+def test_a_newly_required_consumer_gets_the_log_from_its_beginning() -> None:
+    session = Session(EPOCH, ["new", "scada"])
+    session.restore("a", 3, {"scada": 3})
+    session.available("a", 4)
+    session.connected(0)
+
+    assert drain(session) == [("a", 1, True), ("a", 2, True), ("a", 3, True)]
+
+
+def test_lost_cursors_are_made_good_by_the_consumers_retained_acknowledgement() -> None:
+    session = Session(EPOCH, ["scada"])
+    session.restore("a", 0, {})
+    session.available("a", 6)
+    session.connected(0)
+
+    session.acknowledged("scada", EPOCH, "a", 4, 0)
+
+    assert drain(session) == [("a", 5, False)]
+    session.disconnected(0)
+    session.connected(0)
+    assert drain(session) == [("a", 5, True)]
+
+
+def test_what_a_consumer_has_is_not_sent_anew_after_a_lost_puback() -> None:
+    session = session_with({"a": 6})
+    send(session, size=4)
+    session.acknowledged("scada", EPOCH, "a", 4, 0)
+
+    session.disconnected(0)
+    session.connected(0)
+
+    assert session.next_send(0) == ("a", 5, False)
+
+
+def test_seqs_that_are_not_on_disk_cannot_be_sent() -> None:
+    session = session_with({"a": 3})
+
+    with pytest.raises(ValueError, match="expected seqs below 4"):
+        session.sending("a", 3, 4)
+
+
+# Any order of disconnects, losses, refusals, late, repeated and foreign acknowledgements.
+
+LANES = st.sampled_from("ash")
+CONSUMERS = ("oms", "scada")
+
+
+class Delivery(RuleBasedStateMachine):
+    """A log, a broker that loses what it likes, and consumers, one of which may be dead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_us = 0
+        self.on_disk = dict.fromkeys("ash", 0)
+        self.in_flight: list[tuple[int, str, int, int]] = []
+        self.received: dict[str, dict[str, set[int]]] = {
+            name: {lane: set() for lane in "ash"} for name in CONSUMERS
+        }
+        self.acks_said: list[tuple[str, str, int]] = []
+        self.marks = {(name, lane): 0 for name in CONSUMERS for lane in "ash"}
+        self.best = dict(self.marks)
+        self.session = Session(EPOCH, CONSUMERS)
+        self.alive: tuple[str, ...] = CONSUMERS
+
+    @initialize(alive=st.sampled_from([CONSUMERS, ("oms",), ("scada",)]))
+    def somebody_lives(self, alive: tuple[str, ...]) -> None:
+        self.alive = alive
+
+    @rule(lane=LANES, count=st.integers(1, 30))
+    def append(self, lane: str, count: int) -> None:
+        self.on_disk[lane] += count
+        self.session.available(lane, self.on_disk[lane] + 1)
+
+    @rule(limit=st.sampled_from([None, 1, 4, 100]))
+    def connect(self, limit: int | None) -> None:
+        self.in_flight.clear()
+        self.session.connected(self.now_us, limit)
+
+    @rule()
+    def disconnect(self) -> None:
+        self.in_flight.clear()
+        self.session.disconnected(self.now_us)
+
+    @rule(seconds=st.sampled_from([1, 30, 61, 1000]))
+    def time_passes(self, seconds: int) -> None:
+        self.now_us += seconds * S
+
+    @rule(size=st.integers(1, 12))
+    def send(self, size: int) -> None:
+        due = self.session.next_send(self.now_us)
+        if due is None:
+            return
+        lane, first, _ = due
+        assert 1 <= first <= self.on_disk[lane]
+        last = min(first + size - 1, self.on_disk[lane])
+        self.in_flight.append((self.session.sending(lane, first, last), lane, first, last))
+
+    @precondition(lambda self: self.in_flight)
+    @rule(data=st.data(), reached=st.sets(st.sampled_from(CONSUMERS)), answer=st.booleans())
+    def broker_takes(self, data: st.DataObject, reached: set[str], answer: bool) -> None:
+        """It confirms, out of order if it likes, and passes it on to whom it likes."""
+        message = data.draw(st.sampled_from(self.in_flight))
+        self.deliver(message, reached)
+        if answer:
+            self.in_flight.remove(message)
+            self.session.published(message[0], True, self.now_us)
+
+    @precondition(lambda self: self.in_flight)
+    @rule(data=st.data())
+    def broker_refuses(self, data: st.DataObject) -> None:
+        message = data.draw(st.sampled_from(self.in_flight))
+        self.in_flight.remove(message)
+        self.session.published(message[0], False, self.now_us)
+
+    @rule(token=st.integers(0, 1000))
+    def an_answer_to_nothing(self, token: int) -> None:
+        if token not in [message[0] for message in self.in_flight]:
+            self.session.published(token, True, self.now_us)
+
+    @rule(lane=LANES, data=st.data())
+    def acknowledge(self, lane: str, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(self.alive))
+        self.acks_said.append((name, lane, self.contiguous(name, lane)))
+        self.say(*self.acks_said[-1])
+
+    @precondition(lambda self: self.acks_said)
+    @rule(data=st.data())
+    def a_late_acknowledgement(self, data: st.DataObject) -> None:
+        self.say(*data.draw(st.sampled_from(self.acks_said)))
+
+    @rule(lane=LANES, epoch=st.integers(0, 200), mark=st.integers(0, 500))
+    def a_foreign_acknowledgement(self, lane: str, epoch: int, mark: int) -> None:
+        if epoch != EPOCH:
+            assert self.session.acknowledged("scada", epoch, lane, mark, self.now_us) == "epoch"
+
+    @rule(lane=LANES, beyond=st.integers(1, 500))
+    def an_impossible_acknowledgement(self, lane: str, beyond: int) -> None:
+        mark = self.on_disk[lane] + beyond
+        assert self.session.acknowledged("oms", EPOCH, lane, mark, self.now_us) == "beyond"
+
+    @rule(name=st.sampled_from([*CONSUMERS, "board"]))
+    def presence_returns(self, name: str) -> None:
+        self.session.returned(name, self.now_us)
+
+    @rule()
+    def the_process_restarts(self) -> None:
+        old = self.session
+        self.in_flight.clear()
+        self.session = Session(EPOCH, CONSUMERS)
+        for lane, count in self.on_disk.items():
+            self.session.restore(lane, old.sent(lane), old.marks(lane))
+            self.session.available(lane, count + 1)
+
+    def deliver(self, message: tuple[int, str, int, int], reached: set[str]) -> None:
+        _, lane, first, last = message
+        for name in reached:
+            self.received[name][lane].update(range(first, last + 1))
+
+    def contiguous(self, name: str, lane: str) -> int:
+        mark = self.best[name, lane]
+        while mark + 1 in self.received[name][lane]:
+            mark += 1
+        self.best[name, lane] = mark
+        return mark
+
+    def say(self, name: str, lane: str, mark: int) -> None:
+        self.session.acknowledged(name, EPOCH, lane, mark, self.now_us)
+
+    @invariant()
+    def marks_are_true_and_never_go_back(self) -> None:
+        for lane in "ash":
+            marks = self.session.marks(lane)
+            for name, mark in marks.items():
+                assert self.marks[name, lane] <= mark <= self.best[name, lane]
+                self.marks[name, lane] = mark
+            assert self.session.acked(lane) == min(marks.values())
+            assert self.session.sent(lane) <= self.on_disk[lane]
+
+    @invariant()
+    def the_window_holds(self) -> None:
+        assert self.session.in_flight == len(self.in_flight) <= 8
+        assert sum(lane not in RESERVED for _, lane, _, _ in self.in_flight) <= 6
+
+    @invariant()
+    def whoever_waits_is_woken(self) -> None:
+        """Nothing in flight, nothing to do, yet somebody who is owed something: there is an alarm
+        clock, or else he has had his window of resends and its PUBACK started the clock.
+        """
+        session = self.session
+        if session.is_connected and not self.in_flight and session.next_send(self.now_us) is None:
+            owed = any(session.backlog(lane) for lane in "ash")
+            assert not owed or session.wake_at(self.now_us) is not None
+
+    def teardown(self) -> None:
+        """From whatever state: with a link that holds, whoever lives gets every record."""
+        if self.session.is_connected:
+            while self.in_flight:
+                message = self.in_flight.pop()
+                self.deliver(message, set(self.alive))
+                self.session.published(message[0], True, self.now_us)
+        else:
+            self.session.connected(self.now_us)
+        for _ in range(3000):
+            if self.everybody_alive_has_everything():
+                break
+            due = self.session.next_send(self.now_us)
+            if due is None:
+                wake_us = self.session.wake_at(self.now_us)
+                assert wake_us is not None, "somebody waits and nobody will be woken"
+                self.now_us = max(self.now_us, wake_us)
+                continue
+            lane, first, _ = due
+            last = min(first + 4, self.on_disk[lane])
+            token = self.session.sending(lane, first, last)
+            self.deliver((token, lane, first, last), set(self.alive))
+            self.session.published(token, True, self.now_us)
+            for name in self.alive:
+                self.say(name, lane, self.contiguous(name, lane))
+        assert self.everybody_alive_has_everything()
+        self.marks_are_true_and_never_go_back()
+
+    def everybody_alive_has_everything(self) -> bool:
+        return all(
+            self.session.marks(lane)[name] == count
+            for lane, count in self.on_disk.items()
+            for name in self.alive
+        )
+
+
+Delivery.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestDelivery = Delivery.TestCase
+
+
+# The board runs the same file.
+
+
+def test_the_board_decides_the_same_at_every_step(board: Board) -> None:
+    calls = [("tests.agent.uplink.session_scenarios", "walk", [seed, 300]) for seed in range(8)]
+
+    ours = portable.here(calls)
+
+    assert [len(trace) for trace in ours] == [600] * 8
+    assert board(calls) == ours
