@@ -9,7 +9,6 @@ with [us, monotonic], 0 when it is not known.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -25,7 +24,6 @@ if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.detect.detector import Detector
     from agent.guard import Guard
     from agent.link import Link
-    from agent.outage.plan import Plan
     from agent.records import Layout
 
 GUARD_LANES, LINK_LANES = "ah", "s"
@@ -118,7 +116,9 @@ def wire(site: SiteFile, layout: Layout) -> Detector:
             else:
                 uses = channels.derive(layout).uses
         except SiteError as error:
-            raise SensorError(layout.sensor, str(error), "the channels that the bay names") from error
+            raise SensorError(
+                layout.sensor, str(error), "the channels that the bay names"
+            ) from error
         wired.append((bay, defaults(bay), taps(layout, uses, bay)))
     return Detector(layout, wired)
 
@@ -126,8 +126,8 @@ def wire(site: SiteFile, layout: Layout) -> Detector:
 def build_link(site: SiteFile, clock: Clock) -> Link:
     """The outage projection, the uplink and the log's lane s."""
     from agent.link import Link
-    from agent.store.journal import Journal
     from agent.outage.projection import Projection
+    from agent.store.journal import Journal
 
     log = site.device.data_dir / "log"
     journal = Journal.open(log, LINK_LANES)

@@ -17,6 +17,7 @@ from agent.errors import StoreError
 UNKNOWN, HOLDOVER, NTP, GNSS = 0, 1, 2, 3
 SOURCE_NAMES = ("unknown", "holdover", "ntp", "gnss")
 
+_STA_UNSYNC = 0x0040  # linux/timex.h
 # A clock that nobody disciplines: what a careful engineer would assume before he has looked.
 UNDISCIPLINED_ERROR_US = 60_000_000
 # Before this instant the project did not exist, so a clock that shows it has never been set.
@@ -81,12 +82,11 @@ def _kernel_discipline() -> tuple[bool, int] | None:
             ("rest", ctypes.c_byte * 256),
         ]
 
-    STA_UNSYNC = 0x0040
     timex = Timex()
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.adjtimex(ctypes.byref(timex)) >= 0:
-            return not timex.status & STA_UNSYNC, int(timex.maxerror)
+            return not timex.status & _STA_UNSYNC, int(timex.maxerror)
     return None
 
 

@@ -31,7 +31,7 @@ class UsageError(AgentError):
 
 
 class SiteError(AgentError):
-    """A file of ours cannot be taken; `findings` holds one whole line for each thing found wrong."""
+    """A file of ours cannot be taken; `findings` holds one line for each thing found wrong."""
 
     def __init__(self, where: str, findings: tuple[str, ...]) -> None:
         self.findings = tuple(f"{where}: {finding}" for finding in findings)

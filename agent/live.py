@@ -57,7 +57,7 @@ class LiveReceiver(asyncio.DatagramProtocol):
         self._take = take
         self.refused = 0
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
+    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002
         """A message of guard; anything else is counted."""
         try:
             message = json.loads(data)

@@ -91,12 +91,13 @@ class Child:
             self.again_at += 0.5
 
     def signal(self, number: int) -> None:
+        """Send it a signal, if it lives."""
         if self.pid:
             os.kill(self.pid, number)
 
 
 def main(arguments: list[str]) -> int:
-    """Run until SIGTERM or SIGINT; 0 when both said goodbye in time, 1 when one had to be killed."""
+    """Run until SIGTERM or SIGINT; 1 when a child did not say goodbye in time, else 0."""
     site, data_dir = arguments
     from agent.clock import boot_counter  # its imports are needed by no other line here
 
@@ -128,6 +129,7 @@ class Wake:
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
 
     def on_signal(self, number: int, _frame: object) -> None:
+        """Note that the end was asked for."""
         self.asked = self.asked or number in (signal.SIGTERM, signal.SIGINT)
 
 

@@ -51,9 +51,7 @@ class Meter:
 class Detector:
     """Every bay fed by one source of samples or readings."""
 
-    def __init__(
-        self, layout: Layout, bays: Iterable[tuple[Bay, Settings, Taps]]
-    ) -> None:
+    def __init__(self, layout: Layout, bays: Iterable[tuple[Bay, Settings, Taps]]) -> None:
         wired = list(bays)
         self.layout = layout
         frequency_hz = wired[0][0].frequency_hz if wired else 50
@@ -91,9 +89,7 @@ class Detector:
             return []
         since_us = reading.t_us if self._previous_us is None else self._previous_us
         self._previous_us = reading.t_us
-        return self._decide(
-            partial(_from_reading, reading), lambda _: (reading.t_us, since_us), 0
-        )
+        return self._decide(partial(_from_reading, reading), lambda _: (reading.t_us, since_us), 0)
 
     def _decide(
         self,
@@ -140,29 +136,29 @@ def _from_samples(seen: Quantities, taps: Taps) -> BayQuantities:
     )
 
 
-def _phasors(
-    seen: Quantities, taps: Taps, roles: tuple[str, ...]
-) -> npt.NDArray[np.float64]:
+def _phasors(seen: Quantities, taps: Taps, roles: tuple[str, ...]) -> npt.NDArray[np.float64]:
     """Fundamental phasors, shape (2, len(roles), n): real and imaginary part, RMS, primary."""
     unknown = _unknown(seen.re.shape[1])
     parts = []
     for quadrature in (seen.re, seen.im):
-        rows = []
-        for tap in (taps.get(role) for role in roles):
-            rows.append(unknown if tap is None else quadrature[tap.index] * (tap.scale / _ROOT2))
+        rows = [
+            quadrature[tap.index] * (tap.scale / _ROOT2) if tap else unknown
+            for tap in (taps.get(role) for role in roles)
+        ]
         parts.append(np.stack(rows))
     return np.stack(parts)
 
 
 def _magnitude(phasors: npt.NDArray[np.float64]) -> Array:
     re, im = phasors
-    return np.sqrt(re * re + im * im)
+    magnitude: Array = np.sqrt(re * re + im * im)
+    return magnitude
 
 
 def _residual(seen: Quantities, taps: Taps, currents: npt.NDArray[np.float64]) -> Array:
     """3I0: of its own sensor where there is one, else the sum of the phases; 0 when unknown."""
     if "i0" in taps:
-        return _magnitude(_phasors(seen, taps, ("i0",)))[0]
+        return _magnitude(_phasors(seen, taps, ("i0",))[:, 0])
     total = currents[:, 0] + currents[:, 1] + currents[:, 2]
     return np.nan_to_num(_magnitude(total))
 
@@ -170,7 +166,7 @@ def _residual(seen: Quantities, taps: Taps, currents: npt.NDArray[np.float64]) -
 def _neutral(seen: Quantities, taps: Taps, voltages: npt.NDArray[np.float64]) -> Array:
     """U0: of its own channel where there is one, else a third of the sum; NaN when unknown."""
     if "u0" in taps:
-        return _magnitude(_phasors(seen, taps, ("u0",)))[0]
+        return _magnitude(_phasors(seen, taps, ("u0",))[:, 0])
     total = voltages[:, 0] + voltages[:, 1] + voltages[:, 2]
     return _magnitude(total) / 3.0
 

@@ -27,8 +27,8 @@ class Overcurrent:
         self.hold_us = hold_us
         self.drop_us = drop_us
         self.started = False
-        self._above_since = [None] * count
-        self._below_since = None
+        self._above_since: "list[int | None]" = [None] * count
+        self._below_since: "int | None" = None
 
     def idle(self) -> bool:
         """True when currents below pickup would change nothing here."""
@@ -50,10 +50,10 @@ class Overcurrent:
         if amps < self.pickup_amps:
             self._above_since[k] = None
             return False
-        if self._above_since[k] is None:
-            self._above_since[k] = t_us
-        sure = amps >= SURE_RATIO * self.pickup_amps
-        return sure or t_us - self._above_since[k] >= self.hold_us
+        since = self._above_since[k]
+        if since is None:
+            since = self._above_since[k] = t_us
+        return amps >= SURE_RATIO * self.pickup_amps or t_us - since >= self.hold_us
 
     def _watch_drop(self, t_us: int, amps: float) -> int:
         if amps >= DROP_RATIO * self.pickup_amps:

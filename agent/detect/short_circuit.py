@@ -45,8 +45,8 @@ class ShortCircuit:
         self.ripe_us = cycle_us * 5 // 8
         self.element = _UNSEEN
         self.kind = _UNSEEN
-        self.onset_us = None
-        self._changed_since = None
+        self.onset_us: "int | None" = None
+        self._changed_since: "int | None" = None
         self._overload = False
 
     def idle(self) -> bool:
@@ -65,7 +65,7 @@ class ShortCircuit:
         residual_amps: float,
         changes: tuple[float, float, float],
     ) -> str:
-        """ "fault", "fault_cleared", "overload" or "" at this sample.
+        """What is told at this sample: "fault", "fault_cleared", "overload" or nothing ("").
 
         currents, residual_amps: fundamentals; changes: RMS of what was added to each phase
         during the last cycle.
@@ -97,10 +97,11 @@ class ShortCircuit:
         residual_amps: float,
         changes: tuple[float, float, float],
     ) -> str:
-        if self._explained(max(changes)):
-            if t_us - self._changed_since < self.ripe_us:
+        since_us = self._changed_since
+        if since_us is not None and self._explained(max(changes)):
+            if t_us - since_us < self.ripe_us:
                 return ""
-            return self._fault(self._changed_since, changes, residual_amps, currents)
+            return self._fault(since_us, changes, residual_amps, currents)
         if max(currents) < self.phase.pickup_amps and residual_amps < self.residual.pickup_amps:
             return ""  # it is on its way out
         if not self._like_load(currents):
@@ -110,8 +111,6 @@ class ShortCircuit:
         return "" if told else "overload"
 
     def _explained(self, change: float) -> bool:
-        if self._changed_since is None:
-            return False
         return not self.phase.started or change >= EXPLAINING_SHARE * self.phase.pickup_amps
 
     def _like_load(self, currents: tuple[float, float, float]) -> bool:

@@ -25,9 +25,17 @@ class Supply:
         self.dead_volts = DEAD_SHARE * nominal_volts
         self.live_volts = LIVE_SHARE * nominal_volts
         self.holds_us = (dead_hold_us, live_hold_us)
-        self.states = [None, None, None]
-        self._since = [None, None, None]  # instant since which the new state stands
-        self._left = [None, None, None]  # earliest instant at which the old state was left
+        self.states: "list[int | None]" = [None, None, None]
+        self._since: "list[int | None]" = [
+            None,
+            None,
+            None,
+        ]  # instant since which the new state stands
+        self._left: "list[int | None]" = [
+            None,
+            None,
+            None,
+        ]  # earliest instant at which the old state was left
 
     def idle(self) -> bool:
         """True when voltages that confirm the present states would change nothing here."""
@@ -68,15 +76,19 @@ class Supply:
         return LIVE if volts >= self.live_volts else None
 
     def _told(self, state: int, t_us: int) -> "tuple[int, str, int, int] | None":
-        moved = [
-            p for p in range(3) if self.states[p] == 1 - state and self._since[p] is not None
-        ]
-        if not moved or t_us - min([self._since[p] for p in moved]) < self.holds_us[state]:
+        moved = []
+        since = []
+        left = []
+        for phase in range(3):
+            stands, gone = self._since[phase], self._left[phase]
+            if self.states[phase] == 1 - state and stands is not None and gone is not None:
+                moved.append(phase)
+                since.append(stands)
+                left.append(gone)
+        if not moved or t_us - min(since) < self.holds_us[state]:
             return None
-        earliest = min([self._left[p] for p in moved])
-        latest = max([self._since[p] for p in moved])
         for phase in moved:
             self.states[phase] = state
             self._left[phase] = None
             self._since[phase] = None
-        return state, "".join(["ABC"[p] for p in moved]), earliest, latest
+        return state, "".join(["ABC"[p] for p in moved]), min(left), max(since)

@@ -1,4 +1,4 @@
-"""The integer filter tables of the front end, the same for numpy on the Pi and integers on the board.
+"""The integer filter tables of the front end, the same for numpy and for integers on the board.
 
 Over a window of one nominal cycle, counted from its middle, the fundamental is fitted together
 with a constant and a ramp. A cosine is even and a sine is odd, so the four unknowns fall apart

@@ -16,7 +16,8 @@ class Undervoltage:
         self.return_volts = (pickup_share + HYSTERESIS) * nominal_volts
         self.delay_us = delay_us
         self.phases = ""
-        self.onset_us = None
+        self.onset_us: "int | None" = None
+        self._low_since = 0
         self._seen_up = False
         self._told = False
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -170,7 +170,7 @@ class Comtrade:
         self._loop = loop
         self._sleep = sleep
 
-    async def stream(self) -> AsyncIterator[Block | Notice]:
+    async def stream(self) -> AsyncGenerator[Block | Notice, None]:
         """Blocks of a quarter cycle, then the notice that the record has ended.
 
         Raises: SensorError when there is no path, or no readable record there.

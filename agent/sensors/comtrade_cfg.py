@@ -26,7 +26,11 @@ MAX_TEXT = 128  # characters of a name; the standard allows 64
 # Beyond these a rate is a damaged number: no recorder is slower, no converter with 16 bits faster.
 MIN_RATE_HZ, MAX_RATE_HZ = 1, 10_000_000
 
-_NUMBER = re.compile(r"[+-]?([0-9]{1,20}([.,][0-9]{0,30})?|[.,][0-9]{1,30})([eE][+-]?[0-9]{1,2})?")
+# Far beyond any converter; what lies outside is damage, and would spoil sums that must be exact.
+MAX_COUNT = 1e12
+_MIN_SCALE = 1e-30
+
+_NUMBER = re.compile(r"[+-]?([0-9]{1,20}([.,][0-9]{0,30})?|[.,][0-9]{1,30})([eE][+-]?[0-9]{1,3})?")
 _WHOLE = re.compile(r"[0-9]{1,10}")
 _LINE_END = re.compile(r"\r{0,2}\n\r?|\r")
 _SUBSTITUTE = "\x1a"  # end of file in DOS; some devices fill the last block with it
@@ -117,13 +121,14 @@ def parse_header(data: bytes, name: str) -> Header:
 def decode(data: bytes) -> str:
     """Text of a header in UTF-8, GBK or Latin-1, told apart by the bytes above 0x7F.
 
-    Chinese text is made of pairs of such bytes, in Latin-1 an accented letter stands alone.
+    Most Chinese characters are pairs that begin with B0..D7 hex, the 3755 of everyday use. No
+    small letter of Latin-1 lies there, and two of its capital ones hardly ever stand together.
     """
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         high = sum(byte > 0x7F for byte in data)
-        paired = 2 * len(re.findall(rb"[\xa1-\xf7][\xa1-\xfe]", data))
+        paired = 2 * len(re.findall(rb"[\xb0-\xd7][\xa1-\xfe]", data))
     if 2 * paired >= high:
         return data.decode("gbk", errors="replace")
     return data.decode("latin-1")
@@ -131,9 +136,10 @@ def decode(data: bytes) -> str:
 
 def number(text: str) -> float:
     """A finite decimal number, with point or comma. Raises: ValueError."""
-    if not _NUMBER.fullmatch(text):
+    value = float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else math.inf
+    if not math.isfinite(value):
         raise ValueError(text)
-    return float(text.replace(",", "."))
+    return value
 
 
 class _Lines:
@@ -247,8 +253,13 @@ def _analog(lines: _Lines, n: int) -> Analog:
     scale, offset = real(0, "multiplier a"), real(1, "offset b") or 0.0
     if scale is None:
         raise lines.bad(f"multiplier a of channel {name}", "", "a number")
-    if scale and not math.isfinite(offset / scale):
-        raise lines.error(f"offset b / multiplier a of channel {name} overflows", "a finite ratio")
+    if scale and not (
+        _MIN_SCALE <= abs(scale) <= 1 / _MIN_SCALE and abs(offset / scale) <= MAX_COUNT
+    ):
+        raise lines.error(
+            f"a = {scale:g} and b = {offset:g} of channel {name}",
+            f"a within {_MIN_SCALE:g}..{1 / _MIN_SCALE:g}, b within {MAX_COUNT:g} counts",
+        )
     return Analog(
         name=name,
         phase=phase,

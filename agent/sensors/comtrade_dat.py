@@ -6,22 +6,21 @@ marked as missing becomes NaN, never a number.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from agent.errors import RecordError
-from agent.sensors.comtrade_cfg import Analog, Header
+from agent.sensors.comtrade_cfg import MAX_COUNT, Analog, Header
 
 Array = npt.NDArray[np.float64]
 
 # Half a minute of 96 channels at 10 kHz; eight channels at 1.6 kHz fill it in half an hour.
 MAX_DAT_BYTES = 64 << 20
-# Far beyond any converter; a number above is damage, and would spoil sums that must be exact.
-MAX_COUNT = 1e12
 
 MISSING_ASCII = 99999.0
 MISSING_BINARY = -32768
@@ -29,6 +28,8 @@ MISSING_BINARY_1991 = -1
 _MISSING_STAMP = 0xFFFF_FFFF
 
 _LINE_END = re.compile(rb"\r{0,2}\n\r?|\r")
+_LINE = re.compile(rb"[^\r\n]+")
+_NUMBER = re.compile(rb"[+-]?[0-9]*\.?[0-9]+\.?([eE][+-]?[0-9]+)?")
 _NUMERIC = b"0123456789+-.eE, \t"
 _FILLING = b"\x1a\0 \t\r\n"
 
@@ -101,7 +102,7 @@ def _binary(header: Header, data: bytes, name: str) -> Rows:
         numbers,
         stamps,
         values,
-        np.ascontiguousarray(states.T, dtype=np.bool_),
+        states.T.view(np.bool_),  # zeros and ones of one byte each: no copy of what may be large
         (f"{torn} bytes of a torn last sample are left out",) if torn else (),
     )
 
@@ -144,68 +145,98 @@ def _ascii(header: Header, data: bytes, name: str) -> Rows:
     analogs, statuses = len(header.analogs), len(header.status_names)
     width = 2 + analogs + statuses
     whole = data.rstrip(_FILLING)
-    lines = _LINE_END.split(whole)
-    filled = [k for k, line in enumerate(lines) if line.strip()]
-    findings = []
-    if filled and _torn(lines[filled[-1]], len(filled), width, header, ended=data != whole):
-        filled.pop()
-        findings.append("a torn last line is left out")
-    columns = [_line(lines[k], width, header, f"{name} line {k + 1}") for k in filled]
-    table = np.stack(columns, axis=1) if columns else np.empty((width, 0))
-    _refuse_absurd(table, filled, header, name)
+    tables, findings = [np.empty((width, 0))], []
+    for rows in _in_hundreds(_filled_lines(whole)):
+        start, last = rows[-1]
+        count = len(rows) + sum(table.shape[1] for table in tables)
+        at_end = start + len(last) == len(whole) and len(whole) == len(data)
+        if at_end and _torn(last, width, short=count < header.last_sample):
+            rows.pop()
+            findings.append("a torn last line is left out")
+        try:
+            tables += [_table([line for _, line in rows], width, analogs)] if rows else []
+        except _Unreadable as error:
+            line = 1 + sum(1 for _ in _LINE_END.finditer(whole, 0, rows[error.row][0]))
+            expected = error.expected or _row_text(header)
+            raise RecordError(f"{name} line {line}", error.what, expected) from None
+    table = np.concatenate(tables, axis=1)
     values, states = table[2 : 2 + analogs], table[2 + analogs :]
     values[values == MISSING_ASCII] = np.nan
     return Rows(table[0], table[1], values, states == 1, tuple(findings))
 
 
-def _torn(line: bytes, rows: int, width: int, header: Header, *, ended: bool) -> bool:
-    """Whether the file breaks off inside its last line: no end of line, and something is wanting.
+def _filled_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not blank, and where in the file each begins."""
+    for match in _LINE.finditer(data):
+        if match[0].strip():
+            yield match.start(), match[0]
 
-    A last number that was cut looks like a smaller one, so a file that ends too early and without
-    an end of line loses its last row even when all fields are there.
+
+def _in_hundreds(lines: Iterator[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+    """A few hundred lines at a time, for Python's numbers take ten times the room of an array's."""
+    while rows := list(itertools.islice(lines, 500)):
+        yield rows
+
+
+def _torn(line: bytes, width: int, *, short: bool) -> bool:
+    """Whether a last line without an end of line was cut.
+
+    A last number that was cut looks like a smaller one, so a file with fewer samples than told
+    loses its last row even when all fields are there.
     """
-    wanting = line.count(b",") + line.count(b";") + 1 < width
-    return not ended and (wanting or rows < header.last_sample)
+    return short or line.count(b",") + line.count(b";") + 1 < width
 
 
-def _line(line: bytes, width: int, header: Header, where: str) -> Array:
-    """Numbers of one line, NaN for a blank field."""
+class _Unreadable(Exception):
+    """Row `row` of a table is no row of numbers; `expected` is empty when its width is wrong."""
+
+    def __init__(self, row: int, what: str, expected: str = "") -> None:
+        self.row = row
+        self.what = what
+        self.expected = expected
+        super().__init__(what)
+
+
+def _table(lines: list[bytes], width: int, analogs: int) -> Array:
+    """Numbers of some lines, shape (width, lines), NaN for blank fields. Raises: _Unreadable."""
+    table = np.array([_line(row, line, width) for row, line in enumerate(lines)]).T
+    states = table[2 + analogs :]
+    absurd = np.abs(table) > MAX_COUNT
+    absurd[2 + analogs :] |= (states != 0) & (states != 1)
+    if absurd.any():
+        row, position = (int(k) for k in np.argwhere(absurd.T)[0])
+        raise _Unreadable(
+            row,
+            f"field {position + 1} is {table[position, row]:g}",
+            f"0 or 1 for a status, at most {MAX_COUNT:g} elsewhere",
+        )
+    return table
+
+
+def _line(row: int, line: bytes, width: int) -> list[float]:
+    """Numbers of one line, NaN for a blank field. Raises: _Unreadable."""
     if b";" in line:
         line = line.replace(b",", b".").replace(b";", b",")
     fields = line.split(b",")
     while len(fields) > width and not fields[-1].strip():
         fields.pop()
     if len(fields) != width:
-        raise RecordError(where, f"{len(fields)} fields", _row_text(header))
+        raise _Unreadable(row, f"{len(fields)} fields")
     try:
         # Python's float() would also take inf, nan and 1_000, which no recorder writes.
         if line.translate(None, _NUMERIC):
             raise ValueError
-        return np.array([float(field) if field.strip() else np.nan for field in fields])
+        return [float(field) if field.strip() else np.nan for field in fields]
     except ValueError:
-        raise _bad_field(fields, where) from None
+        raise _bad_field(row, fields) from None
 
 
-def _bad_field(fields: list[bytes], where: str) -> RecordError:
+def _bad_field(row: int, fields: list[bytes]) -> _Unreadable:
     for position, field in enumerate(fields, 1):
-        if field.strip() and not re.fullmatch(rb"[+-]?[0-9.]+([eE][+-]?[0-9]+)?", field.strip()):
+        if field.strip() and not _NUMBER.fullmatch(field.strip()):
             text = field[:40].decode("ascii", "backslashreplace")
-            return RecordError(where, f"field {position} is {text!r}", "a number")
-    return RecordError(where, "a field that is no number", "numbers only")
-
-
-def _refuse_absurd(table: Array, lines: list[int], header: Header, name: str) -> None:
-    """Raise for a number no recorder writes, and for a status that is neither 0 nor 1."""
-    states = table[2 + len(header.analogs) :]
-    absurd = np.abs(table) > MAX_COUNT
-    absurd[2 + len(header.analogs) :] |= (states != 0) & (states != 1)
-    if absurd.any():
-        column, position = np.argwhere(absurd.T)[0]
-        raise RecordError(
-            f"{name} line {lines[column] + 1}",
-            f"field {position + 1} is {table[position, column]:g}",
-            f"0 or 1 for a status, at most {MAX_COUNT:g} elsewhere",
-        )
+            return _Unreadable(row, f"field {position} is '{text}'", "a number")
+    return _Unreadable(row, "a field that is no number", "numbers only")
 
 
 def _row_text(header: Header) -> str:

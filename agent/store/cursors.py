@@ -49,7 +49,8 @@ class Cursors:
         self._epoch = epoch
         self._moved = False
         slots = _read_slots(path)
-        newest = max(slots or [], key=lambda slot: slot.generation, default=_Slot(0, epoch, {}))
+        intact = [slot for slot in slots or [] if slot is not None]
+        newest = max(intact, key=lambda slot: slot.generation, default=_Slot(0, epoch, {}))
         self._generation = newest.generation
         self._marks = newest.marks if newest.epoch == epoch else {}
         self.found = _judge(slots, newest, epoch)
@@ -96,18 +97,18 @@ class Cursors:
         return body
 
 
-def _judge(slots: list[_Slot] | None, newest: _Slot, epoch: int) -> Found:
+def _judge(slots: list[_Slot | None] | None, newest: _Slot, epoch: int) -> Found:
     if slots is None:
         return "new"
-    if not slots:
+    if newest.generation == 0:
         return "damaged"
     if newest.epoch != epoch:
         return "other epoch"
-    return "whole" if len(slots) == min(2, newest.generation) else "one slot"
+    return "one slot" if None in slots or len(slots) < min(2, newest.generation) else "whole"
 
 
-def _read_slots(path: Path) -> list[_Slot] | None:
-    """The intact slots; None when there is no file."""
+def _read_slots(path: Path) -> list[_Slot | None] | None:
+    """The slots that hold anything, None where it is not intact; None when there is no file."""
     try:
         with path.open("rb") as file:
             data = file.read(2 * SLOT_BYTES)
@@ -115,11 +116,11 @@ def _read_slots(path: Path) -> list[_Slot] | None:
         return None
     except OSError as error:
         raise _refused(path, "read", error) from error
-    return [slot for place in (0, 1) if (slot := _parse_slot(data, place)) is not None]
+    parts = (data[:SLOT_BYTES], data[SLOT_BYTES:])
+    return [_parse_slot(part, place) for place, part in enumerate(parts) if part.strip(b"\0")]
 
 
-def _parse_slot(data: bytes, place: int) -> _Slot | None:
-    part = data[place * SLOT_BYTES :][:SLOT_BYTES]
+def _parse_slot(part: bytes, place: int) -> _Slot | None:
     if len(part) < _HEAD_BYTES:
         return None
     _, length, _, generation = struct.unpack_from(_HEAD, part)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -81,28 +81,28 @@ def entry_event(logged: Entry) -> tuple[Event, Stamp]:
 
     Raises: RecordError when this is no event, or one of a later version.
     """
-    shown = _shown(logged, "event")
+    named = _named(logged, "event")
     stamp = entry_stamp(logged)
     try:
         event = Event(
-            event=shown["event"],
-            bay=shown["bay"],
+            event=named["event"],
+            bay=named["bay"],
             t_us=stamp.mono_us,
-            alarm=bool(shown["flags"] & entry.ALARM),
-            onset_us=_minus(stamp.mono_us, shown.get("onset_before_us")),
-            bounds_us=_bounds(stamp.mono_us, shown),
-            element=shown.get("element"),
-            kind=shown.get("kind"),
-            phases=shown.get("phases"),
-            direction=shown.get("direction"),
-            outcome=shown.get("outcome"),
-            confidence=_unscaled(shown.get("confidence_percent"), _PERCENT),
-            undetermined=shown.get("undetermined"),
-            currents=_three(shown, _CURRENTS, _AMPERE),
-            voltages=_three(shown, _VOLTAGES, _VOLT),
-            residual_amps=_unscaled(shown.get("residual_centiamps"), _AMPERE),
-            neutral_volts=_unscaled(shown.get("neutral_decivolts"), _VOLT),
-            detail=shown.get("detail"),
+            alarm=bool(named["flags"] & entry.ALARM),
+            onset_us=_minus(stamp.mono_us, named.get("onset_before_us")),
+            bounds_us=_bounds(stamp.mono_us, named),
+            element=named.get("element"),
+            kind=named.get("kind"),
+            phases=named.get("phases"),
+            direction=named.get("direction"),
+            outcome=named.get("outcome"),
+            confidence=_unscaled(named.get("confidence_percent"), _PERCENT),
+            undetermined=named.get("undetermined"),
+            currents=_three(named, _CURRENTS, _AMPERE),
+            voltages=_three(named, _VOLTAGES, _VOLT),
+            residual_amps=_unscaled(named.get("residual_centiamps"), _AMPERE),
+            neutral_volts=_unscaled(named.get("neutral_decivolts"), _VOLT),
+            detail=named.get("detail"),
         )
     except ValueError as error:
         raise RecordError("event", str(error)) from error
@@ -129,10 +129,10 @@ def why_entry(stamp: Stamp, lane: str, seq: int, why: Values) -> Entry:
 
 def entry_why(logged: Entry) -> tuple[str, int, dict[str, float | int | str]]:
     """(lane, seq, quantities) of a `why`. Raises: RecordError when this is none."""
-    shown = _shown(logged, "why")
-    flat = shown["quantities"]
+    named = _named(logged, "why")
+    flat = named["quantities"]
     triples = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-    return shown["lane"], shown["seq"], {name: _value(v, e) for name, v, e in triples}
+    return named["lane"], named["seq"], {name: _value(v, e) for name, v, e in triples}
 
 
 def blind_entry(stamp: Stamp, since_us: int | None, cause: str) -> Entry:
@@ -151,11 +151,13 @@ def variance_entry(stamp: Stamp, values: Mapping[str, Any]) -> Entry:
 
 def entry_variance(logged: Entry) -> dict[str, Any]:
     """The columns of a plan_variance by their names. Raises: RecordError when this is none."""
-    shown = _shown(logged, "plan_variance")
-    return {name: shown.get(name) for name, _, _ in entry.COLUMNS[entry.PLAN_VARIANCE]}
+    named = _named(logged, "plan_variance")
+    return {name: named.get(name) for name, _, _ in entry.COLUMNS[entry.PLAN_VARIANCE]}
 
 
-def audit_entry(stamp: Stamp, what: str, who: str | None = None, detail: str | None = None) -> Entry:
+def audit_entry(
+    stamp: Stamp, what: str, who: str | None = None, detail: str | None = None
+) -> Entry:
     """Something was done or changed its state: what, by whom, and the circumstances."""
     values = {"what": _text(what), "who": _text(who), "detail": _text(detail)}
     return entry.compose(entry.AUDIT, _at(stamp), values)
@@ -167,31 +169,30 @@ def entry_stamp(logged: Entry) -> Stamp:
     return Stamp(boot, mono_us, utc_us, source, error_us)
 
 
-def delivered_json(logged: Entry, key: Key) -> dict[str, object]:
-    """A delivered record as `listen --json` prints it: contract.md section 3, in UTC.
+def shown(logged: Entry) -> dict[str, object]:
+    """A record as people and `journal export` see it: contract.md section 3, in UTC.
 
     Instants are ISO 8601 with microseconds; `clock` says how sure they are. Records that are no
     events have their type's name as `event` and their columns as they are.
     Raises: RecordError when this is no entry.
     """
-    shown = _shown(logged)
-    shown_type = shown["type"]
-    if shown_type == "event":
-        told = _event_json(shown)
-    elif shown_type == "why":
+    named = _named(logged)
+    kind = named["type"]
+    told: dict[str, object] = {"event": kind if isinstance(kind, str) else f"type-{kind}"}
+    if named["type"] == "event":
+        told = _event_json(named)
+    elif named["type"] == "why":
         lane, seq, why = entry_why(logged)
-        told = {"event": "why", "of": {"lane": lane, "seq": seq}, "why": _finite(why)}
+        told |= {"of": {"lane": lane, "seq": seq}, "why": _finite(why)}
     else:
-        named = {name: value for name, value in shown.items() if name not in _HEADER}
-        told = {"event": shown_type if isinstance(shown_type, str) else f"type-{shown_type}"}
-        told |= named
-    clock = {"source": shown["source"], "error_us": shown.get("error_us")}
-    return {
-        **told,
-        "t": utc_text(shown["utc_us"]),
-        "clock": clock | {"boot": shown["boot"], "mono_us": shown["mono_us"]},
-        "key": {"node": key.node, "epoch": key.epoch, "lane": key.lane, "seq": key.seq},
-    }
+        told |= {name: value for name, value in named.items() if name not in _HEADER}
+    clock = {name: named.get(name) for name in ("source", "error_us", "boot", "mono_us")}
+    return {**told, "t": utc_text(named["utc_us"]), "clock": clock}
+
+
+def delivered_json(logged: Entry, key: Key) -> dict[str, object]:
+    """A delivered record as `listen --json` prints it: as `shown`, and its key."""
+    return {**shown(logged), "key": asdict(key)}
 
 
 def utc_text(utc_us: int) -> str:
@@ -240,52 +241,52 @@ def _at(stamp: Stamp) -> tuple[Any, ...]:
     return stamp.boot, stamp.mono_us, stamp.utc_us, stamp.source, error_us
 
 
-def _shown(logged: Entry, wanted: str | None = None) -> dict[str, Any]:
+def _named(logged: Entry, wanted: str | None = None) -> dict[str, Any]:
     try:
-        shown: dict[str, Any] = entry.as_dict(logged)
+        named: dict[str, Any] = entry.as_dict(logged)
     except ValueError as error:
         raise RecordError("record", str(error)) from error
-    if wanted is not None and shown["type"] != wanted:
-        raise RecordError("record", f"of type {shown['type']}", f"type {wanted}")
-    return shown
+    if wanted is not None and named["type"] != wanted:
+        raise RecordError("record", f"of type {named['type']}", f"type {wanted}")
+    return named
 
 
-def _event_json(shown: Mapping[str, Any]) -> dict[str, object]:
+def _event_json(named: Mapping[str, Any]) -> dict[str, object]:
     """contract.md section 3, absent fields left out, `t` apart."""
-    utc_us = shown["utc_us"]
+    utc_us = named["utc_us"]
     told: dict[str, object] = {
-        "bay": shown["bay"],
-        "event": shown["event"],
-        "alarm": bool(shown["flags"] & entry.ALARM),
+        "bay": named["bay"],
+        "event": named["event"],
+        "alarm": bool(named["flags"] & entry.ALARM),
     }
-    bounds_us = _bounds(utc_us, shown)
-    interval = [_unscaled(shown.get(f"distance_{which}_m"), 1000) for which in ("low", "high")]
-    currents = _three(shown, _CURRENTS, _AMPERE)
-    voltages = _three(shown, _VOLTAGES, _VOLT)
+    bounds_us = _bounds(utc_us, named)
+    interval = [_unscaled(named.get(f"distance_{which}_m"), 1000) for which in ("low", "high")]
+    currents = _three(named, _CURRENTS, _AMPERE)
+    voltages = _three(named, _VOLTAGES, _VOLT)
     optional = {
-        "onset": _before(utc_us, shown.get("onset_before_us")),
+        "onset": _before(utc_us, named.get("onset_before_us")),
         "bounds": None if bounds_us is None else [utc_text(instant) for instant in bounds_us],
-        "element": shown.get("element"),
-        "kind": shown.get("kind"),
-        "phases": shown.get("phases"),
-        "direction": shown.get("direction"),
-        "distance_km": _unscaled(shown.get("distance_m"), 1000),
+        "element": named.get("element"),
+        "kind": named.get("kind"),
+        "phases": named.get("phases"),
+        "direction": named.get("direction"),
+        "distance_km": _unscaled(named.get("distance_m"), 1000),
         "distance_interval_km": None if None in interval else interval,
-        "outcome": shown.get("outcome"),
-        "confidence": _unscaled(shown.get("confidence_percent"), _PERCENT),
-        "undetermined": shown.get("undetermined"),
+        "outcome": named.get("outcome"),
+        "confidence": _unscaled(named.get("confidence_percent"), _PERCENT),
+        "undetermined": named.get("undetermined"),
         "currents": None if currents == (None, None, None) else list(currents),
         "voltages": None if voltages == (None, None, None) else list(voltages),
-        "residual_amps": _unscaled(shown.get("residual_centiamps"), _AMPERE),
-        "neutral_volts": _unscaled(shown.get("neutral_decivolts"), _VOLT),
-        "detail": shown.get("detail"),
-        "lag_us": shown.get("lag_us"),
+        "residual_amps": _unscaled(named.get("residual_centiamps"), _AMPERE),
+        "neutral_volts": _unscaled(named.get("neutral_decivolts"), _VOLT),
+        "detail": named.get("detail"),
+        "lag_us": named.get("lag_us"),
     }
     return told | {name: value for name, value in optional.items() if value is not None}
 
 
-def _bounds(t_us: int, shown: Mapping[str, Any]) -> tuple[int, int] | None:
-    earliest_us, latest_us = shown.get("earliest_before_us"), shown.get("latest_before_us")
+def _bounds(t_us: int, named: Mapping[str, Any]) -> tuple[int, int] | None:
+    earliest_us, latest_us = named.get("earliest_before_us"), named.get("latest_before_us")
     if earliest_us is None or latest_us is None:
         return None
     return t_us - earliest_us, t_us - latest_us
@@ -318,9 +319,9 @@ def _scaled(
 
 
 def _three(
-    shown: Mapping[str, Any], names: tuple[str, ...], per_unit: int
+    named: Mapping[str, Any], names: tuple[str, ...], per_unit: int
 ) -> tuple[float | None, float | None, float | None]:
-    a, b, c = (_unscaled(shown.get(name), per_unit) for name in names)
+    a, b, c = (_unscaled(named.get(name), per_unit) for name in names)
     return a, b, c
 
 

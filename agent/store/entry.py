@@ -69,10 +69,12 @@ POINTS = (
 )
 
 # What a column may hold, null apart; a tuple of names stands for the position in it.
-UINT, INT, TEXT, MASK, LIST, QUANTITIES = "uint", "int", "text", "mask", "list", "quantities"
+UINT, INT, INSTANT, TEXT, MASK = "uint", "int", "instant", "text", "mask"
+LIST, QUANTITIES = "list", "quantities"
 _EXPECTED = {
     UINT: "0 to 2^63 - 1",
     INT: "-2^63 to 2^63 - 1",
+    INSTANT: "0 to 2^62 - 1",
     TEXT: "text",
     MASK: "phases as bits, 0 to 7",
     LIST: "a flat list of integers, text and null",
@@ -82,8 +84,8 @@ _EXPECTED = {
 # Floats that no two integers stand for.
 NOT_PLAIN = ("nan", "inf", "-inf", "-0.0")
 
-# (name, what it holds, whether it must be there). What the headline of an event needs comes first,
-# so that the rest is cut where it is absent.
+# (name, what it holds, whether it must be there). What every fault has comes first, so that the
+# rest is cut where it is absent.
 COLUMNS = {
     EVENT: (
         ("event", EVENTS, True),
@@ -104,14 +106,14 @@ COLUMNS = {
         ("distance_m", INT, False),
         ("distance_low_m", INT, False),
         ("distance_high_m", INT, False),
-        ("phases", MASK, False),
         ("onset_before_us", INT, False),  # before the entry's own instant, as the bounds are
+        ("element", TEXT, False),
+        ("lag_us", INT, False),  # from the event's instant to the making of this record
+        ("phases", MASK, False),
         ("earliest_before_us", INT, False),
         ("latest_before_us", INT, False),
-        ("element", TEXT, False),
         ("undetermined", TEXT, False),
         ("detail", TEXT, False),
-        ("lag_us", INT, False),  # from the event's instant to the making of this record
     ),
     WHY: (
         ("lane", TEXT, True),
@@ -156,8 +158,8 @@ TYPE, BOOT, MONO, UTC, SOURCE, ERROR, FIRST = 0, 1, 2, 3, 4, 5, 6
 _HEADER = (
     ("type", UINT, True),
     ("boot", UINT, True),
-    ("mono_us", UINT, True),
-    ("utc_us", INT, True),
+    ("mono_us", INSTANT, True),
+    ("utc_us", INSTANT, True),
     ("source", SOURCES, True),
     ("error_us", UINT, False),
 )
@@ -167,6 +169,8 @@ MAX_BYTES = 4096
 LARGEST_EXPONENT = 62
 _CODES = 256
 _LIMIT = 1 << 63
+_BELOW = {UINT: _LIMIT, INT: _LIMIT, INSTANT: _LIMIT >> 1, MASK: 8}
+_LOWEST = {INT: -_LIMIT}
 
 
 def compose(record_type: int, at: "tuple[Item, ...]", values: "dict[str, Item]") -> "Entry":
@@ -192,7 +196,7 @@ def check(entry: "Item") -> None:
     Types and columns that come with a later version pass if they are of the permitted kinds.
     """
     if type(entry) is not list or len(entry) < FIRST:
-        raise ValueError(f"{_short(entry)}; expected an entry of {FIRST} columns or more")
+        raise ValueError(f"{short(entry)}; expected an entry of {FIRST} columns or more")
     for place in range(FIRST):
         _check_column("entry", _HEADER[place], entry[place])
     name = TYPE_NAMES.get(entry[TYPE], f"type-{entry[TYPE]}")
@@ -202,7 +206,7 @@ def check(entry: "Item") -> None:
         if place < len(columns):
             _check_column(name, columns[place], value)
         elif not _is_plain(value) and not _is_flat(value):
-            raise ValueError(f"{name} column {place}: {_short(value)}; expected {_EXPECTED[LIST]}")
+            raise ValueError(f"{name} column {place}: {short(value)}; expected {_EXPECTED[LIST]}")
     if size(entry) > MAX_BYTES:
         raise ValueError(f"{name} of {size(entry)} bytes; expected at most {MAX_BYTES}")
 
@@ -251,7 +255,7 @@ def size(item: "Item") -> int:
             total += size(key) + size(value)
         return total
     if type(item) is not list:
-        raise ValueError(f"{_short(item)}; expected integers, text, bytes, lists, maps, null")
+        raise ValueError(f"{short(item)}; expected integers, text, bytes, lists, maps, null")
     return _head(len(item)) + sum(size(each) for each in item)
 
 
@@ -287,7 +291,7 @@ def is_quantity(name: "Item", value: "Item", exponent: "Item") -> bool:
 def phase_mask(letters: str) -> int:
     """Phases as bits: A is 1, B is 2, C is 4."""
     if type(letters) is not str:
-        raise ValueError(f"phases {_short(letters)}; expected letters of {PHASES}")
+        raise ValueError(f"phases {short(letters)}; expected letters of {PHASES}")
     mask = 0
     for letter in letters:
         if letter not in PHASES:
@@ -311,6 +315,12 @@ def code_of(table: "tuple[str, ...]", name: str) -> int:
 def name_of(table: "tuple[str, ...]", code: int) -> str:
     """The name with this code; one of a later version is called by its number."""
     return table[code] if code < len(table) else f"code-{code}"
+
+
+def short(value: "Item") -> str:
+    """The value as an error shows it."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:40] + "..."
 
 
 def _coded(what: "What", value: "Item") -> "Item":
@@ -339,7 +349,7 @@ def _check_column(owner: str, spec: "Column", value: "Item") -> None:
         if required:
             raise ValueError(f"{owner}.{name} is absent; expected {_expected(what)}")
     elif not _is_fitting(what, value):
-        raise ValueError(f"{owner}.{name} {_short(value)}; expected {_expected(what)}")
+        raise ValueError(f"{owner}.{name} {short(value)}; expected {_expected(what)}")
 
 
 def _is_fitting(what: "What", value: "Item") -> bool:
@@ -349,9 +359,9 @@ def _is_fitting(what: "What", value: "Item") -> bool:
         return _is_flat(value) and (what == LIST or _is_triples(value))
     if type(value) is not int:
         return False
-    if what == INT:
-        return -_LIMIT <= value < _LIMIT
-    return 0 <= value < (8 if what == MASK else _LIMIT if what == UINT else _CODES)
+    if isinstance(what, tuple):
+        return 0 <= value < _CODES
+    return _LOWEST.get(what, 0) <= value < _BELOW[what]
 
 
 def _is_plain(value: "Item") -> bool:
@@ -371,11 +381,6 @@ def _is_triples(value: "Entry") -> bool:
 
 def _expected(what: "What") -> str:
     return f"a code, 0 to {_CODES - 1}" if isinstance(what, tuple) else _EXPECTED[what]
-
-
-def _short(value: "Item") -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:40] + "..."
 
 
 def _head(number: int) -> int:

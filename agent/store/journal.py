@@ -36,6 +36,8 @@ from agent.store.segment import Header, Walker
 # Small enough that one bad header costs little and a whole segment fits in memory, large enough
 # that a million alarms are some 500 files.
 SEGMENT_BYTES = 256 * 1024
+# What is taken in of a file at most, should a later version have written larger segments.
+LARGEST_SEGMENT_BYTES = 1024 * 1024
 # Making the epoch takes milliseconds; whoever holds the directory longer hangs.
 DIRECTORY_WAIT_S = 5.0
 # The kernel stamps files by a coarse clock: a directory changed this recently may change again
@@ -204,8 +206,8 @@ class _LaneWriter:
             limit = f"1 to {segment.MAX_PAYLOAD_BYTES}"
             raise StoreError(f"lane {self._lane}", f"a record of {len(payload)} bytes", limit)
         tail = self._room_for(segment.FRAME_BYTES + len(payload))
-        self._write(tail, segment.make_frame(tail.seed, self.next_seq, payload))
-        seq, self.next_seq = self.next_seq, self.next_seq + 1
+        seq = self.next_seq
+        self._write(tail, segment.make_frame(tail.seed, seq, payload))
         if sync:
             self.sync()
         return seq
@@ -262,13 +264,15 @@ class _LaneWriter:
         return newest, beyond
 
     def _set_aside(self, file: _File) -> int:
-        """Renames the segment and tells how many records at most it holds."""
+        """Renames the segment and tells how many records at most it held."""
         path = self._root / file.name
-        size = min(path.stat().st_size, SEGMENT_BYTES)
+        size = min(path.stat().st_size, LARGEST_SEGMENT_BYTES)
         if not file.aside:
             path.rename(path.with_name(file.name + ".bad"))
             sync_directory(self._root)
-        return segment.records_at_most(max(0, size - segment.HEADER_BYTES))
+        if size < segment.HEADER_BYTES:  # it appeared whole, so it was longer once
+            size = SEGMENT_BYTES
+        return segment.records_at_most(size - segment.HEADER_BYTES)
 
     def _resume(self, file: _File, header: Header) -> None:
         fd = os.open(self._root / file.name, os.O_RDWR)
@@ -329,20 +333,26 @@ class _LaneWriter:
         tail.listed = True
 
     def _write(self, tail: _Tail, frame: bytes) -> None:
+        at = tail.end
+        # Counted first: should anything but a refusal break in here, the seq stays spent.
+        self.next_seq, tail.end = self.next_seq + 1, at + len(frame)
         try:
-            _write_all(tail.fd, frame, tail.end)
+            _write_all(tail.fd, frame, at)
         except OSError as error:
-            self._take_back(tail)
+            self._take_back(tail, at)
             raise self._error("cannot be written", error) from error
-        tail.end += len(frame)
 
-    def _take_back(self, tail: _Tail) -> None:
-        """Removes a part of a frame. Nobody can have read it, so its seq stays free."""
+    def _take_back(self, tail: _Tail, at: int) -> None:
+        """Removes the part of a frame at `at`. Nobody can have read it, so its seq is free again.
+
+        Where it cannot be removed, the segment is left and the seq stays spent.
+        """
         try:
-            os.ftruncate(tail.fd, tail.end)
+            os.ftruncate(tail.fd, at)
         except OSError:
             self._leave(segment.WRITE)
-            self.next_seq += 1  # something stands there under this seq
+        else:
+            self.next_seq, tail.end = self.next_seq - 1, at
 
     def _error(self, what: str, error: OSError) -> StoreError:
         return _refused(self._root, f"lane {self._lane} {what}", error)
@@ -511,16 +521,18 @@ def verify(root: Path) -> Report:
     """
     try:
         epoch = read_epoch(root)
-        lanes = sorted({name[1] for name in _names(root)})
-        reports = tuple(_verify_lane(root, lane, epoch) for lane in lanes)
+        reports = tuple(_verify_lane(root, lane, epoch) for lane in _lanes(root))
     except OSError as error:
         raise _refused(root, "the log cannot be read", error) from error
     return Report(epoch, reports, () if epoch is not None else ("epoch: cannot be read",))
 
 
-def export(root: Path, lanes: str, after: int = 0) -> Iterator[tuple[str, Item]]:
-    """All items of `lanes`, lane by lane, from the seq after `after` on."""
-    for lane in lanes:
+def export(root: Path, lanes: str = "", after: int = 0) -> Iterator[tuple[str, Item]]:
+    """All items, lane by lane, from the seq after `after` on; of every lane without `lanes`.
+
+    Raises: StoreError when the system refuses a file, or there is no log at `root`.
+    """
+    for lane in lanes or _lanes(root):
         with LaneReader(root, lane, after=after) as reader:
             while items := reader.read(256):
                 for item in items:
@@ -631,6 +643,14 @@ def _files(root: Path, lane: str) -> list[_File]:
     return sorted(found, key=lambda file: (file.first_seq, not file.aside))
 
 
+def _lanes(root: Path) -> str:
+    """The letters of the lanes that have files."""
+    try:
+        return "".join(sorted({name[1] for name in _names(root)}))
+    except OSError as error:
+        raise _refused(root, "the log cannot be read", error) from error
+
+
 def _names(root: Path) -> list[re.Match[str]]:
     with os.scandir(root) as entries:
         return [match for entry in entries if (match := _NAME.fullmatch(entry.name))]
@@ -680,13 +700,13 @@ def _walk_to_end(fd: int, header: Header) -> Walker:
 def _read(fd: int, at: int) -> bytes:
     """The segment's bytes from `at` on; what the medium refuses reads as 0xff, never a frame."""
     parts = []
-    while at < SEGMENT_BYTES:
+    while at < LARGEST_SEGMENT_BYTES:
         try:
-            part = os.pread(fd, SEGMENT_BYTES - at, at)
+            part = os.pread(fd, LARGEST_SEGMENT_BYTES - at, at)
         except OSError as error:
             if error.errno not in _UNREADABLE:
                 raise
-            part = b"\xff" * (min(os.fstat(fd).st_size, SEGMENT_BYTES) - at)
+            part = b"\xff" * (min(os.fstat(fd).st_size, LARGEST_SEGMENT_BYTES) - at)
         if not part:  # a short read alone may also stand before a bad sector
             break
         parts.append(part)
@@ -719,8 +739,8 @@ def _settle_epoch(root: Path) -> int:
 
 def _epoch_of_segments(root: Path) -> int | None:
     """The epoch that most segments bear; None when no segment is left."""
-    lanes = {name[1] for name in _names(root)}
-    headers = [_read_header(root, file, None) for lane in lanes for file in _files(root, lane)]
+    files = [file for lane in _lanes(root) for file in _files(root, lane)]
+    headers = [_read_header(root, file, None) for file in files]
     epochs = Counter(header.epoch for header in headers if header is not None)
     return epochs.most_common(1)[0][0] if epochs else None
 

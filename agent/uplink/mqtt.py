@@ -185,7 +185,7 @@ async def connect(
     try:
         yield port
         polite = True
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, GeneratorExit):
         polite = True
         raise
     finally:

@@ -44,17 +44,24 @@ PUBACK = "puback"
 class _Follower:
     """One required consumer on one lane.
 
-    `mark`: every seq up to it is acknowledged. `cursor`: what would be resent next on its behalf;
-    equal to the lane's head when there is nothing to resend. `left`: messages that may still be
-    resent without a sign of life. `deadline_us`: when its silence makes us resend.
+    `mark`: every seq up to it is acknowledged. `behind`: what it says instead since it has lost its
+    memory, else None. `cursor`: what would be resent next on its behalf; equal to the lane's head
+    when there is nothing to resend. `left`: messages that may still be resent without a sign of
+    life. `deadline_us`: when its silence makes us resend.
     """
 
     def __init__(self, window: int, ack_wait_us: int) -> None:
         self.mark = 0
+        self.behind: int | None = None
+        self.recalled_us: int | None = None
         self.cursor = 1
         self.left = window
         self.wait_us = ack_wait_us
         self.deadline_us: int | None = None
+
+    def has(self) -> int:
+        """The seq up to which it has everything, by its own word."""
+        return self.mark if self.behind is None else self.behind
 
 
 class _Lane:
@@ -193,17 +200,25 @@ class Session:
     def acknowledged(self, consumer: str, epoch: int, lane: str, mark: int, now_us: int) -> str:
         """The consumer has committed every seq of `lane` up to `mark`.
 
-        Returns: "moved", or why nothing moved: "known" (late or repeated), "optional" (a consumer
-            that is not required), and, refused and counted, "epoch", "lane" or "beyond".
+        Returns: "moved", or why no mark moved: "known" (repeated), "behind" (it had more before: it
+            gets it again, while its mark stays), "optional" (a consumer that is not required), and,
+            refused and counted, "epoch", "lane" or "beyond".
         """
         if consumer not in self.consumers:
             return "optional"
         verdict = self._verdict(consumer, epoch, lane, mark)
+        if verdict in ("epoch", "lane", "beyond"):
+            self.acks_refused += 1
+            return verdict
+        follower = self._lanes[lane].followers[consumer]
+        if verdict == "behind":
+            self._recall(self._lanes[lane], follower, max(0, mark), now_us)
+        else:
+            follower.behind = None
+            follower.cursor = max(follower.cursor, mark + 1)
         if verdict == "moved":
             self.acks_moved += 1
             self._move(self._lanes[lane], consumer, mark, now_us)
-        elif verdict != "known":
-            self.acks_refused += 1
         return verdict
 
     def sending(self, lane: str, first: int, last: int) -> int:
@@ -306,7 +321,8 @@ class Session:
             return "lane"
         if mark >= state.next:
             return "beyond"
-        return "moved" if mark > state.followers[consumer].mark else "known"
+        known = state.followers[consumer].mark
+        return "moved" if mark > known else "known" if mark == known else "behind"
 
     def _move(self, lane: "_Lane", consumer: str, mark: int, now_us: int) -> None:
         """A sign of life: the mark rises, resending may go on, the wait begins anew."""
@@ -320,8 +336,28 @@ class Session:
         lane.hold_us = lane.hold_until_us = 0
         lane.raise_head()
 
+    def _recall(self, lane: "_Lane", follower: "_Follower", mark: int, now_us: int) -> None:
+        """It has less than it once acknowledged: it gets again what is still on disk.
+
+        At most once in the time that an acknowledgement may take, because two consumers under one
+        name would else call us back and forth; as it catches up, resending goes on.
+        """
+        before, follower.behind = follower.behind, mark
+        if before is not None and mark >= before:
+            if mark > before:
+                follower.left = self._window
+                follower.cursor = max(follower.cursor, mark + 1)
+                follower.deadline_us = now_us + self._ack_wait_us
+            return
+        recalled_us = follower.recalled_us
+        if recalled_us is None or now_us >= recalled_us + self._ack_wait_us:
+            follower.recalled_us = now_us
+            self._rewind(lane, follower)
+        elif follower.deadline_us is None:
+            follower.deadline_us = recalled_us + self._ack_wait_us
+
     def _rewind(self, lane: "_Lane", follower: "_Follower") -> None:
-        follower.cursor = follower.mark + 1
+        follower.cursor = follower.has() + 1
         follower.left = self._window
         follower.deadline_us = None
         if follower.cursor < lane.head:
@@ -334,7 +370,7 @@ class Session:
         if self.ack == PUBACK and lane.sent > lane.followers[PUBACK].mark:
             self._move(lane, PUBACK, lane.sent, now_us)
         for follower in lane.followers.values():
-            if last > follower.mark and follower.deadline_us is None:
+            if last > follower.has() and follower.deadline_us is None:
                 follower.deadline_us = now_us + follower.wait_us
 
     def _confirmed_head(self, lane: "_Lane") -> int:
@@ -353,7 +389,7 @@ class Session:
             lane.raise_head()
         for follower in lane.followers.values():
             if follower.cursor > first:
-                follower.cursor = max(follower.mark + 1, first)
+                follower.cursor = max(follower.has() + 1, first)
                 follower.left = self._window
         lane.hold_us = min(HOLD_LONGEST_US, max(HOLD_US, lane.hold_us * 2))
         lane.hold_until_us = now_us + lane.hold_us

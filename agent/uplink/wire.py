@@ -33,6 +33,8 @@ REPLAY = 2  # sent before, sent again
 # The base lies on the monotonic clock's last multiple of 2^16 us, so that it takes five bytes for
 # nine years and the first record's offset at most three.
 MONO_SHIFT = 16
+# At most: the key of the records and the head of their array.
+RECORDS_BYTES = 4
 # What `birth` tells of losses is a help; each of them is also told once in its lane.
 LOST_TOLD = 32
 
@@ -59,27 +61,9 @@ def envelope(
     if items[0][0] == "lost":
         head[LOST] = list(items[0][1:])
         return head, 1
-    leading = items[0][2]
-    base_mono_us = leading[entry.MONO] >> MONO_SHIFT << MONO_SHIFT
-    base_utc_us = leading[entry.UTC] - leading[entry.MONO] + base_mono_us
-    head[BOOT] = leading[entry.BOOT]
-    head[UTC] = base_utc_us
-    head[SOURCE] = leading[entry.SOURCE]
-    exponent = entry.error_exponent(leading[entry.ERROR])
-    if exponent is not None:
-        head[ERROR] = exponent
-    head[MONO] = base_mono_us >> MONO_SHIFT
-    room = limit - entry.size(head) - 4  # the key of the records, and their array's head
-    rows = []
-    for item in items:
-        if not _joins(item, items[0], len(rows)):
-            break
-        entry.check(item[2])
-        row = _row(item[2], base_mono_us, base_utc_us)
-        room -= entry.size(row)
-        if rows and room < 0:
-            break
-        rows.append(row)
+    entry.check(items[0][2])
+    base_us = _make_base(head, items[0][2])
+    rows = _rows(items, base_us, limit - entry.size(head) - RECORDS_BYTES)
     _share_bay(head, rows)
     head[RECORDS] = rows
     return head, len(rows)
@@ -220,30 +204,58 @@ def open_live(item: "Item") -> "tuple[int, int, list[list[Item]]]":
 def lane_letter(lane: "Item") -> str:
     """The lane itself. Raises: ValueError unless it is one letter a to z."""
     if type(lane) is not str or len(lane) != 1 or not "a" <= lane <= "z":
-        raise ValueError(f"lane {_short(lane)}; expected one letter, a to z")
+        raise ValueError(f"lane {entry.short(lane)}; expected one letter, a to z")
     return lane
+
+
+def _make_base(head: "Map", leading: "Entry") -> "tuple[int, int]":
+    """Put into the head what its records share; answers (mono_us, utc_us) of the base."""
+    mono_us = leading[entry.MONO] >> MONO_SHIFT << MONO_SHIFT
+    utc_us = leading[entry.UTC] - leading[entry.MONO] + mono_us
+    head[BOOT] = leading[entry.BOOT]
+    head[UTC] = utc_us
+    head[SOURCE] = leading[entry.SOURCE]
+    exponent = entry.error_exponent(leading[entry.ERROR])
+    if exponent is not None:
+        head[ERROR] = exponent
+    head[MONO] = mono_us >> MONO_SHIFT
+    return mono_us, utc_us
+
+
+def _rows(items: "list[LaneItem]", base_us: "tuple[int, int]", room: int) -> "list[Entry]":
+    """The leading records that join the first one, in at most `room` bytes; the first always."""
+    rows: "list[Entry]" = []
+    for item in items:
+        if item[0] != "record":
+            break
+        entry.check(item[2])
+        row = _row(item[2], base_us)
+        room -= entry.size(row)
+        if rows and (room < 0 or not _joins(item, items[0], len(rows))):
+            break
+        rows.append(row)
+    return rows
 
 
 def _joins(item: "LaneItem", leading: "LaneItem", distance: int) -> bool:
     """Whether the item can stand in one envelope with the leading one, so many seqs before."""
-    if item[0] != "record" or item[1] != leading[1] + distance:
-        return False
     ours, theirs = item[2], leading[2]
     return (
-        ours[entry.BOOT] == theirs[entry.BOOT]
+        item[1] == leading[1] + distance
+        and ours[entry.BOOT] == theirs[entry.BOOT]
         and ours[entry.SOURCE] == theirs[entry.SOURCE]
         and entry.error_exponent(ours[entry.ERROR]) == entry.error_exponent(theirs[entry.ERROR])
     )
 
 
-def _row(logged: "Entry", base_mono_us: int, base_utc_us: int) -> "Entry":
+def _row(logged: "Entry", base_us: "tuple[int, int]") -> "Entry":
     """An entry without what the envelope says: [type, at, column, ...].
 
     UTC drifts against the monotonic clock as the system clock is corrected: `at` is the offset to
     both bases, or [offset, what UTC is ahead of it].
     """
-    offset_us = logged[entry.MONO] - base_mono_us
-    ahead_us = logged[entry.UTC] - base_utc_us - offset_us
+    offset_us = logged[entry.MONO] - base_us[0]
+    ahead_us = logged[entry.UTC] - base_us[1] - offset_us
     at = [offset_us, ahead_us] if ahead_us else offset_us
     return [logged[entry.TYPE], at] + entry.trimmed(logged)[entry.FIRST :]
 
@@ -282,7 +294,7 @@ def _open_base(item: "Map") -> "tuple[Item, ...]":
 def _open_row(row: "Item", base: "tuple[Item, ...]") -> "Entry":
     boot, mono_us, utc_us, source, error_us, bay = base
     if type(row) is not list or len(row) < 2:
-        raise ValueError(f"record {_short(row)}; expected [type, at, column, ...]")
+        raise ValueError(f"record {entry.short(row)}; expected [type, at, column, ...]")
     offset_us, ahead_us = _open_at(row[1])
     logged = [row[0], boot, mono_us + offset_us, utc_us + offset_us + ahead_us, source, error_us]
     logged += row[2:]
@@ -295,7 +307,7 @@ def _open_row(row: "Item", base: "tuple[Item, ...]") -> "Entry":
 def _open_at(at: "Item") -> "tuple[int, int]":
     pair = at if type(at) is list else [at, 0]
     if len(pair) != 2:
-        raise ValueError(f"instant {_short(at)}; expected an offset, or [offset, ahead]")
+        raise ValueError(f"instant {entry.short(at)}; expected an offset, or [offset, ahead]")
     return _whole(pair[0], "offset", -_I63, _I63), _whole(pair[1], "ahead", -_I63, _I63)
 
 
@@ -356,47 +368,42 @@ def _open_bay(row: "Item") -> "list[Item]":
 
 def _versioned(item: "Item", what: str) -> None:
     if type(item) is not dict:
-        raise ValueError(f"{what} {_short(item)}; expected a map")
+        raise ValueError(f"{what} {entry.short(item)}; expected a map")
     _whole(item.get(0), f"schema of {what}", 1, _I63)
 
 
 def _whole(value: "Item", what: str, low: int, high: int) -> int:
     if type(value) is not int or not low <= value <= high:
-        raise ValueError(f"{what} {_short(value)}; expected a whole number, {low} to {high}")
+        raise ValueError(f"{what} {entry.short(value)}; expected a whole number, {low} to {high}")
     return value
 
 
 def _text(value: "Item", what: str) -> str:
     if type(value) is not str:
-        raise ValueError(f"{what} {_short(value)}; expected text")
+        raise ValueError(f"{what} {entry.short(value)}; expected text")
     return value
 
 
 def _bytes(value: "Item", what: str) -> bytes:
     if type(value) is not bytes:
-        raise ValueError(f"{what} {_short(value)}; expected bytes")
+        raise ValueError(f"{what} {entry.short(value)}; expected bytes")
     return value
 
 
 def _map(value: "Item", what: str) -> "dict[Item, Item]":
     if type(value) is not dict:
-        raise ValueError(f"{what} {_short(value)}; expected a map")
+        raise ValueError(f"{what} {entry.short(value)}; expected a map")
     return value
 
 
 def _list(value: "Item", what: str) -> "list[Item]":
     if type(value) is not list:
-        raise ValueError(f"{what} {_short(value)}; expected a list")
+        raise ValueError(f"{what} {entry.short(value)}; expected a list")
     return value
 
 
 def _fields(value: "Item", what: str, count: int) -> "list[Item]":
     """A list of at least `count`, cut to it: what follows comes with a later version."""
     if type(value) is not list or len(value) < count:
-        raise ValueError(f"{what} {_short(value)}; expected a list of {count}")
+        raise ValueError(f"{what} {entry.short(value)}; expected a list of {count}")
     return value[:count]
-
-
-def _short(value: "Item") -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:40] + "..."

@@ -105,9 +105,7 @@ def healthy_volts(t: Array) -> Array:
 
 def counts(currents: Array, volts: Array) -> Array:
     """What a converter makes of it: whole counts."""
-    return np.concatenate(
-        (np.rint(currents / AMPS_PER_COUNT), np.rint(volts / VOLTS_PER_COUNT))
-    )
+    return np.concatenate((np.rint(currents / AMPS_PER_COUNT), np.rint(volts / VOLTS_PER_COUNT)))
 
 
 def detect(

@@ -1,4 +1,4 @@
-"""Elements walked through a table of samples: the same functions run under CPython and on the board.
+"""Elements walked through a table of samples, by functions that run under CPython and on the board.
 
 Portable: lists and numbers in, lists and numbers out.
 """
@@ -9,15 +9,19 @@ from agent.detect.short_circuit import ShortCircuit
 from agent.detect.supply import Supply
 from agent.detect.undervoltage import Undervoltage
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def overcurrent(pickup_amps: float, hold_us: int, drop_us: int, steps: list) -> list:
+
+def overcurrent(pickup_amps: float, hold_us: int, drop_us: int, steps: "list[Any]") -> "list[Any]":
     """[[t_us, answer], ...] wherever the element says START or DROP."""
     element = Overcurrent(len(steps[0][1]), pickup_amps, hold_us, drop_us)
     answers = [[t_us, element.step(t_us, currents)] for t_us, currents in steps]
     return [answer for answer in answers if answer[1]]
 
 
-def short_circuit(cycle_us: int, steps: list) -> list:
+def short_circuit(cycle_us: int, steps: "list[Any]") -> "list[Any]":
     """[[t_us, word, kind, element, onset_us], ...] with pickups of 100 A (50P) and 20 A (50N)."""
     element = ShortCircuit(100.0, 20.0, 5.0, cycle_us)
     told = []
@@ -28,7 +32,9 @@ def short_circuit(cycle_us: int, steps: list) -> list:
     return told
 
 
-def supply(nominal_volts: float, dead_hold_us: int, live_hold_us: int, steps: list) -> list:
+def supply(
+    nominal_volts: float, dead_hold_us: int, live_hold_us: int, steps: "list[Any]"
+) -> "list[Any]":
     """[[t_us, state, phases, earliest_us, latest_us], ...]"""
     element = Supply(nominal_volts, dead_hold_us, live_hold_us)
     told = []
@@ -39,7 +45,9 @@ def supply(nominal_volts: float, dead_hold_us: int, live_hold_us: int, steps: li
     return told
 
 
-def undervoltage(nominal_volts: float, share: float, delay_us: int, steps: list) -> list:
+def undervoltage(
+    nominal_volts: float, share: float, delay_us: int, steps: "list[Any]"
+) -> "list[Any]":
     """[[t_us, phases, onset_us], ...]"""
     element = Undervoltage(nominal_volts, share, delay_us)
     told = []
@@ -49,14 +57,12 @@ def undervoltage(nominal_volts: float, share: float, delay_us: int, steps: list)
     return told
 
 
-def kind(shares: list, residual_amps: float, largest_amps: float) -> str:
+def kind(shares: "Any", residual_amps: float, largest_amps: float) -> str:
     """The faulted-phase word."""
     return faulted_phase.kind(shares, residual_amps, largest_amps)
 
 
-def table(rate_num: int, rate_den: int, frequency_hz: int) -> list:
+def table(rate_num: int, rate_den: int, frequency_hz: int) -> "list[Any]":
     """The filter tables, flat: length, gains, cosines, sines."""
     filters = tables.fundamental(rate_num, rate_den, frequency_hz)
-    return (
-        [filters.length, filters.cosine_gain, filters.sine_gain] + filters.cosine + filters.sine
-    )
+    return [filters.length, filters.cosine_gain, filters.sine_gain] + filters.cosine + filters.sine

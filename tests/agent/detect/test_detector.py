@@ -13,9 +13,9 @@ from agent.detect.detector import Detector, Tap, sequence
 from agent.detect.settings import defaults
 from agent.records import Block, Channel, Event, Layout, Quality, Reading
 from tests.agent.detect.feeder import (
+    ANGLES_15,
     BAY,
     PICKUP,
-    ANGLES_15,
     TAPS,
     Array,
     counts,
@@ -185,9 +185,7 @@ def test_the_same_ct_ratio_on_currents_and_pickups_changes_nothing_else(factor: 
     scaled = Detector(wired, [(bay, defaults(bay), taps)])
     events = scaled.feed(Block(wired, 0, 0, samples))
     plain = detect(samples, 1600)
-    assert [(e.event, e.t_us, e.kind) for e in events] == [
-        (e.event, e.t_us, e.kind) for e in plain
-    ]
+    assert [(e.event, e.t_us, e.kind) for e in events] == [(e.event, e.t_us, e.kind) for e in plain]
 
 
 @pytest.mark.parametrize("turns", [1, 2])
@@ -211,9 +209,10 @@ def test_no_sum_bridges_a_gap() -> None:
 
 def test_the_decisions_why_states_what_it_compared() -> None:
     (fault,) = faults(detect(outage_with_fault(4000), 4000))
-    assert fault.why["phase_pickup_amps"] == PICKUP
-    assert max(fault.why["current_b"], fault.why["current_c"]) >= PICKUP
-    assert fault.why["change_a"] < 0.4 * fault.why["change_b"]
+    why = {name: float(value) for name, value in fault.why.items()}
+    assert why["phase_pickup_amps"] == PICKUP
+    assert max(why["current_b"], why["current_c"]) >= PICKUP
+    assert why["change_a"] < 0.4 * why["change_b"]
 
 
 METER = Layout(
@@ -222,7 +221,9 @@ METER = Layout(
 
 
 def readings(*rows: tuple[float | None, ...]) -> list[Event]:
-    detector = Detector(METER, [(BAY, defaults(BAY), {r: Tap(t.index, 1.0) for r, t in TAPS.items()})])
+    detector = Detector(
+        METER, [(BAY, defaults(BAY), {r: Tap(t.index, 1.0) for r, t in TAPS.items()})]
+    )
     events = []
     for k, row in enumerate(rows):
         events += detector.feed(Reading(METER, k * 100_000, row))
@@ -245,7 +246,9 @@ def test_a_meter_that_only_knows_rms_tells_fault_and_loss_within_its_polls() -> 
 
 
 def test_a_stale_or_invalid_reading_decides_nothing() -> None:
-    detector = Detector(METER, [(BAY, defaults(BAY), {r: Tap(t.index, 1.0) for r, t in TAPS.items()})])
+    detector = Detector(
+        METER, [(BAY, defaults(BAY), {r: Tap(t.index, 1.0) for r, t in TAPS.items()})]
+    )
     for quality in (Quality.STALE, Quality.INVALID):
         assert detector.feed(Reading(METER, 0, SHORTED, quality)) == []
 

@@ -1,4 +1,4 @@
-"""Scenario tables of the elements: the specification, walked under CPython and MicroPython alike."""
+"""Scenario tables of the elements: the specification, walked under CPython and MicroPython."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def alike(board: Any, function: str, *args: Any) -> Any:
     ("currents", "expected"),
     [
         pytest.param([(100, [99.0])], [], id="below-pickup-stays-quiet"),
-        pytest.param([(5, [0.0]), (50, [120.0])], [[5 * MS, START]], id="well-above-starts-at-once"),
+        pytest.param(
+            [(5, [0.0]), (50, [120.0])], [[5 * MS, START]], id="well-above-starts-at-once"
+        ),
         pytest.param(
             [(5, [0.0]), (50, [119.0])], [[15 * MS, START]], id="just-above-starts-after-the-hold"
         ),

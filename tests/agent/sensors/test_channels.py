@@ -20,7 +20,7 @@ PLAIN = "ia=IA ib=IB ic=IC ua=UA ub=UB uc=UC"
 
 def source(text: str) -> Layout:
     """Channels written as `name|unit|phase field`, with semicolons between them."""
-    words = [(word.split("|") + ["", ""])[:3] for word in text.split(";")]
+    words = [[*word.split("|"), "", ""][:3] for word in text.split(";")]
     fields = phases([field for _, _, field in words])
     listed = [Channel(n, u, phase=f) for (n, u, _), f in zip(words, fields, strict=True)]
     return Layout("f1", tuple(listed))
@@ -69,7 +69,8 @@ def told(found: channels.ChannelMap, layout: Layout) -> str:
         pytest.param("iA|A;iB|A;iC|A;uAB|V", "ia=iA ib=iB ic=iC", id="small-quantity-letter"),
         pytest.param(
             "A相电流|A;B相电流|A;C相电流|A;零序电流|A;A相电压|V;B相电压|V;C相电压|V;零序电压|V",
-            "ia=A相电流 ib=B相电流 ic=C相电流 i0=零序电流 ua=A相电压 ub=B相电压 uc=C相电压 u0=零序电压",
+            "ia=A相电流 ib=B相电流 ic=C相电流 i0=零序电流 "
+            "ua=A相电压 ub=B相电压 uc=C相电压 u0=零序电压",
             id="chinese",
         ),
         pytest.param(
@@ -297,8 +298,7 @@ def test_a_stated_map_that_does_not_fit_the_source_is_told(
     with pytest.raises(SiteError) as caught:
         resolve(wanted, source("IA|A;IB|A;UA|V;ub|V;UB|V"), where="bay main")
 
-    assert caught.value.findings == (line,)
-    assert caught.value.where == "bay main"
+    assert caught.value.findings == (f"bay main: {line}",)
 
 
 def test_all_wrong_roles_of_a_stated_map_are_told_at_once() -> None:

@@ -1,4 +1,4 @@
-"""COMTRADE from bytes to blocks, held against a second reader: the package `comtrade` of D. Parrini.
+"""COMTRADE from bytes to blocks, held against a second reader, D. Parrini's package `comtrade`.
 
 Generated records are written here from the text of IEEE C37.111; the real ones in FTU_RECORDS were
 written by others (their INDEX.md says by whom).
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
-import comtrade as second_reader
+import comtrade as second_reader  # type: ignore[import-untyped]
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -50,7 +50,7 @@ class Written:
 
     @property
     def count(self) -> int:
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     def cfg(self) -> str:
         analogs, statuses = len(self.values), len(self.states)
@@ -118,7 +118,7 @@ def ramp(analogs: int = 3, count: int = 40) -> Ints:
 def values_of(record: comtrade.Record) -> npt.NDArray[np.float64]:
     scales = np.array([[c.scale] for c in record.layout.channels]).reshape(-1, 1)
     offsets = np.array([[c.offset] for c in record.layout.channels]).reshape(-1, 1)
-    return scales * (record.counts + offsets)
+    return np.asarray(scales * (record.counts + offsets))
 
 
 def read_by_other(cfg: str, dat: bytes) -> second_reader.Comtrade:
@@ -129,7 +129,7 @@ def read_by_other(cfg: str, dat: bytes) -> second_reader.Comtrade:
     return other
 
 
-# --- the same values as the second reader ---------------------------------------------------
+# --- the same values as the second reader --------------------------------------------
 
 decimals = st.decimals(min_value="-1000", max_value="1000", places=6).filter(
     lambda d: abs(d) > Fraction(1, 1000)
@@ -207,7 +207,7 @@ def test_real_records_written_anew_as_ascii_1991_read_the_same() -> None:
         np.testing.assert_array_equal(values_of(old.parsed()), values_of(record)[:, :500])
 
 
-# --- headers as the field writes them ---------------------------------------------------------
+# --- headers as the field writes them ------------------------------------------------
 
 PLAIN = Written(ramp(), np.eye(2, 40, dtype=np.int64))
 
@@ -223,44 +223,49 @@ def lines_with(number: int, text: str) -> Callable[[str], bytes]:
     return changed
 
 
+def with_text(old: str, new: str) -> Callable[[str], bytes]:
+    """The plain header with one text in place of another, everywhere."""
+
+    def changed(cfg: str) -> bytes:
+        assert old in cfg
+        return cfg.replace(old, new).encode()
+
+    return changed
+
+
+FACTORS = ",0.5,0,0,-32767,32767,600,5"
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda cfg: cfg.replace("\r\n", "\n").encode(), id="unix-lines"),
-        pytest.param(lambda cfg: cfg.replace("\r\n", "\r").encode(), id="mac-lines"),
-        pytest.param(lambda cfg: cfg.replace("\r\n", "\r\r\n").encode(), id="doubled-return"),
-        pytest.param(lambda cfg: cfg.replace("\r\n", "\n\r").encode(), id="swapped-ends"),
-        pytest.param(lambda cfg: cfg.replace("\r\n", "  \t\r\n").encode(), id="trailing-blanks"),
-        pytest.param(lambda cfg: cfg.replace("\r\n", ",\r\n").encode(), id="trailing-commas"),
-        pytest.param(lambda cfg: cfg.replace(",", " , ").encode(), id="blanks-around-fields"),
+        pytest.param(with_text("\r\n", "\n"), id="unix-lines"),
+        pytest.param(with_text("\r\n", "\r"), id="mac-lines"),
+        pytest.param(with_text("\r\n", "\r\r\n"), id="doubled-return"),
+        pytest.param(with_text("\r\n", "\n\r"), id="swapped-ends"),
+        pytest.param(with_text("\r\n", "  \t\r\n"), id="trailing-blanks"),
+        pytest.param(with_text("\r\n", ",\r\n"), id="trailing-commas"),
+        pytest.param(with_text(",", " , "), id="blanks-around-fields"),
         pytest.param(lambda cfg: cfg.strip().encode(), id="no-last-line-end"),
         pytest.param(lambda cfg: cfg.encode() + b"\x1a" * 40, id="dos-end-of-file"),
         pytest.param(lambda cfg: cfg.encode() + b"\0" * 40, id="zeros-at-the-end"),
         pytest.param(lambda cfg: b"\xef\xbb\xbf" + cfg.encode(), id="byte-order-mark"),
-        pytest.param(lambda cfg: cfg.lower().replace("station", "Station").encode(), id="lower"),
-        pytest.param(lambda cfg: cfg.replace("\r\n1\r\n", "\r\n1\r\n\r\n").encode(), id="blank-line"),
-        pytest.param(lambda cfg: cfg[: cfg.index("BINARY") + 6].encode(), id="no-time-multiplier"),
-        pytest.param(lambda cfg: cfg.replace(",600,5,P", "").encode(), id="no-factors"),
-        pytest.param(lambda cfg: cfg.replace(",600,5,P", ",600,5").encode(), id="no-side"),
-        pytest.param(lambda cfg: cfg.replace(",0,-32767,32767,600,5,P", "").encode(), id="a-b-only"),
-        pytest.param(lambda cfg: cfg.replace(",0.5,0,0,", ",0.5,,,").encode(), id="blank-b-and-skew"),
-        pytest.param(lambda cfg: cfg.replace(",0.5,0,0,", ",0,5,0,0,").encode(), id="decimal-commas"),
+        pytest.param(lambda cfg: cfg.lower().encode(), id="lower-case"),
+        pytest.param(with_text("\r\n1\r\n", "\r\n1\r\n\r\n"), id="blank-line"),
+        pytest.param(with_text("BINARY\r\n1\r\n", "BINARY"), id="no-time-multiplier"),
+        pytest.param(with_text(",600,5,P", ""), id="no-factors"),
+        pytest.param(with_text(",600,5,P", ",600,5"), id="no-side"),
+        pytest.param(with_text(",0,-32767,32767,600,5,P", ""), id="a-and-b-only"),
+        pytest.param(with_text(",0.5,0,0,", ",0.5,,,"), id="blank-b-and-skew"),
+        pytest.param(with_text(",0.5,0,0,", ",0,5,0,0,"), id="decimal-comma"),
+        pytest.param(with_text(",0.5,0,0,", ",5,0e-1,0,0,"), id="decimal-comma-and-exponent"),
         pytest.param(
-            lambda cfg: cfg.replace(",0.5,0,0,", ",5,0e-1,0,0,").encode(), id="comma-and-exponent"
+            with_text(FACTORS, ",0,5,0,0,0,0,-32767,32767,600,0,5,0"), id="decimal-commas-only"
         ),
-        pytest.param(
-            lambda cfg: cfg.replace(",0.5,0,0,-32767,32767,600,5", ",0,5,0,0,0,0,-32767,32767,600,0,5,0")
-            .encode(), id="decimal-commas-everywhere",
-        ),
-        pytest.param(
-            lambda cfg: cfg.replace(",", ";").replace(".", ",").encode(), id="semicolons"
-        ),
-        pytest.param(lambda cfg: cfg.replace("1600,40", "1600,0,40").encode(), id="comma-in-rate"),
-        pytest.param(lambda cfg: cfg.replace("1600,40", "1.6e3,40").encode(), id="rate-as-power"),
-        pytest.param(
-            lambda cfg: cfg.replace("\r\n1\r\n1600,40", "\r\n2\r\n1600,20\r\n1600,40").encode(),
-            id="two-sections-of-one-rate",
-        ),
+        pytest.param(lambda cfg: cfg.replace(",", ";").replace(".", ",").encode(), id="semicolons"),
+        pytest.param(with_text("1600,40", "1600,0,40"), id="decimal-comma-in-the-rate"),
+        pytest.param(with_text("1600,40", "1.6e3,40"), id="rate-with-exponent"),
+        pytest.param(with_text("1\r\n1600,40", "2\r\n1600,20\r\n1600,40"), id="one-rate-twice"),
         pytest.param(lines_with(1, "a, b, and c,device,1999"), id="commas-in-the-station-name"),
         pytest.param(lines_with(1, "station,device,2001"), id="IEC-of-2001"),
         pytest.param(lines_with(1, "station,device"), id="no-revision"),
@@ -269,7 +274,7 @@ def lines_with(number: int, text: str) -> Callable[[str], bytes]:
         pytest.param(lines_with(8, ""), id="blank-nominal-frequency"),
         pytest.param(lines_with(11, ","), id="no-start-time"),
     ],
-)  # fmt: skip
+)
 def test_headers_of_the_field_mean_what_the_plain_header_means(
     change: Callable[[str], bytes],
 ) -> None:
@@ -352,14 +357,16 @@ def test_numbers_read_alike_with_point_and_comma(value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "nan", "inf", "1_0", "١", "0x1", "1e999", "--1", "1.2.3", "e5"]
+    "text", ["", "nan", "inf", "1_0", "\u0661", "0x1", "1e999", "--1", "1.2.3", "e5"]
 )
 def test_what_only_looks_like_a_number_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
         number(text)
 
+    assert str(caught.value) == text
 
-# --- the rate by time stamps ------------------------------------------------------------------
+
+# --- the rate by time stamps ---------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -376,7 +383,7 @@ def test_uniform_time_stamps_tell_the_rate(
     told = written.parsed().layout.rate_hz
 
     assert told is not None
-    assert abs(float(told) / float(rate) - 1) < 1e-6
+    assert abs(float(told) / float(rate) - 1) <= 2 / stamps[-1]
     assert told.denominator <= 1000
 
 
@@ -419,7 +426,7 @@ def test_a_rate_that_time_stamps_contradict_is_followed_and_told() -> None:
     assert record.findings == ("time stamps tell 1000 Hz, the header's 1600 Hz is followed",)
 
 
-# --- what is missing is never invented --------------------------------------------------------
+# --- what is missing is never invented -----------------------------------------------
 
 
 def played(record: comtrade.Record, size: int = 7) -> list[tuple[int, int, Quality]]:
@@ -523,7 +530,7 @@ def test_sample_numbers_that_mean_nothing_are_ignored(
     assert len(record.findings) == findings
 
 
-# --- .dat files that do not fit ---------------------------------------------------------------
+# --- .dat files that do not fit ------------------------------------------------------
 
 
 @pytest.mark.parametrize("encoding", ["ASCII", "BINARY"])
@@ -574,10 +581,10 @@ def test_fractions_in_an_ascii_file_become_whole_counts() -> None:
 
     assert (record.counts == np.rint(record.counts)).all()
     np.testing.assert_allclose(values_of(record), np.array(other.analog), rtol=1e-9)
-    assert record.findings == ("samples of IA are no whole numbers of up to 20 bits; scaled",)
+    assert record.findings == ("samples of IA, IB are no whole numbers of up to 20 bits; scaled",)
 
 
-@given(st.lists(st.floats(-1e10, 1e10), min_size=2, max_size=20))
+@given(st.lists(st.floats(-1e10, 1e10).filter(lambda x: x != 99999), min_size=2, max_size=20))
 def test_counts_are_whole_bounded_and_within_a_millionth_of_the_peak(values: list[float]) -> None:
     written = Written(np.zeros((1, len(values)), dtype=np.int64), encoding="ASCII")
     dat = b"".join(b"%d,%d,%r\n" % (k, 625 * k, v) for k, v in enumerate(values))
@@ -599,48 +606,52 @@ def test_numbers_with_semicolons_and_decimal_commas_are_read() -> None:
     np.testing.assert_array_equal(values_of(record), 0.5 * written.values)
 
 
-# --- damage is one error that says where and what ----------------------------------------------
+# --- damage is one error that says where and what ------------------------------------
 
 ASCII = replace(PLAIN, encoding="ASCII")
+
+
+def line(number: int, text: str, told: str) -> tuple[bytes, str]:
+    """A header damaged in one line, and what the error must say behind the line's number."""
+    return lines_with(number, text)(PLAIN.cfg()), f"x.cfg line {number}: {told}"
 
 
 @pytest.mark.parametrize(
     ("cfg", "told"),
     [
         (b"", "x.cfg line 1: the header ends here; expected station name"),
-        (lines_with(1, "s,d,2013")(PLAIN.cfg()), "line 1: the revision is '2013'; expected 1991"),
-        (lines_with(2, "5")(PLAIN.cfg()), "line 2: 0 analog and 0 status channels; expected at"),
-        (lines_with(2, "5,3X,2D")(PLAIN.cfg()), "line 2: the number of channels is '3X'"),
-        (lines_with(2, "9,999999A,0D")(PLAIN.cfg()), "line 2: 999999 analog and 0 status"),
-        (lines_with(3, "1,IA,A")(PLAIN.cfg()), "line 3: analog channel 1 has 3 fields"),
-        (lines_with(3, "1,IA,A,,A,x,0,0,-1,1")(PLAIN.cfg()), "multiplier a of channel IA is 'x'"),
-        (lines_with(3, "1,IA,A,,A,,0,0,-1,1")(PLAIN.cfg()), "multiplier a of channel IA is ''"),
-        (lines_with(3, "1,IA,A,,A,1e-99,1e99,0,-1,1")(PLAIN.cfg()), ""),
-        (lines_with(4, "2,IB,B,,A,1,0,0,-1,1,1,1,Q")(PLAIN.cfg()), "line 4: PS of channel IB is 'Q'"),
-        (lines_with(4, "2,IB,B,,A,1,0,zz,-1,1,1,1,P")(PLAIN.cfg()), "skew of channel IB is 'zz'"),
-        (lines_with(8, "fifty")(PLAIN.cfg()), "line 8: the nominal frequency is 'fifty'"),
-        (lines_with(9, "x")(PLAIN.cfg()), "line 9: the number of sampling rates is 'x'"),
-        (lines_with(10, "0.5,40")(PLAIN.cfg()), "line 10: the sampling rate is '0.5'; expected 1 to"),
-        (lines_with(10, "1600,-4")(PLAIN.cfg()), "the number of the last sample is '-4'"),
+        (PLAIN.cfg()[:60].encode(), "x.cfg line 3: "),
+        line(1, "s,d,2013", "the revision is '2013'; expected 1991 or 1999"),
+        line(2, "5", "0 analog and 0 status channels; expected at least one"),
+        line(2, "5,3X,2D", "the number of channels is '3X'; expected the numbers"),
+        line(2, "9,999999A,0D", "999999 analog and 0 status channels; expected"),
+        line(3, "1,IA,A", "analog channel 1 has 3 fields; expected 10"),
+        line(3, "1,IA,A,,A,x,0,0,-1,1", "multiplier a of channel IA is 'x'; expected a number"),
+        line(3, "1,IA,A,,A,,0,0,-1,1", "multiplier a of channel IA is ''"),
+        line(3, "1,IA,A,,A,1e-20,1e9,0,-1,1", "a = 1e-20 and b = 1e+09 of channel IA; expected"),
+        line(3, "1,IA,A,,A,1e-40,0,0,-1,1", "a = 1e-40 and b = 0 of channel IA; expected"),
+        line(3, "1,IA,A,,A" + ",1" * 14, "analog channel 1 (IA) has 19 fields; expected 10"),
+        line(4, "2,IB,B,,A,1,0,0,-1,1,1,1,Q", "PS of channel IB is 'Q'; expected P or S"),
+        line(4, "2,IB,B,,A,1,0,zz,-1,1,1,1,P", "skew of channel IB is 'zz'; expected a number"),
+        line(8, "fifty", "the nominal frequency is 'fifty'; expected 50 or 60"),
+        line(9, "x", "the number of sampling rates is 'x'; expected a whole number"),
+        line(10, "0.5,40", "the sampling rate is '0.5'; expected 1 to"),
+        line(10, "1600,-4", "the number of the last sample is '-4'; expected a whole number"),
         (
-            PLAIN.cfg().replace("\r\n1\r\n1600,40", "\r\n2\r\n1600,20\r\n800,40").encode(),
-            "line 11: sections at 1600 Hz, 800 Hz; expected one sampling rate",
+            with_text("1\r\n1600,40", "2\r\n1600,20\r\n800,40")(PLAIN.cfg()),
+            "x.cfg line 11: sections at 1600 Hz, 800 Hz; expected one sampling rate",
         ),
-        (lines_with(13, "FLOAT32")(PLAIN.cfg()), "line 13: the type of the data file is 'FLOAT32'"),
-        (lines_with(13, "EBCDIC")(PLAIN.cfg()), "line 13: the type of the data file is 'EBCDIC'"),
-        (lines_with(14, "one")(PLAIN.cfg()), "line 14: the time multiplier is 'one'; expected a"),
-        (PLAIN.cfg()[:60].encode(), "the header ends here; expected"),
+        line(13, "FLOAT32", "the type of the data file is 'FLOAT32'; expected ASCII or BINARY"),
+        line(13, "EBCDIC", "the type of the data file is 'EBCDIC'; expected ASCII or BINARY"),
+        line(14, "one", "the time multiplier is 'one'; expected a number"),
     ],
-)  # fmt: skip
+)
 def test_a_damaged_header_tells_file_line_and_field(cfg: bytes, told: str) -> None:
-    with contextlib.suppress(RecordError) if not told else pytest.raises(RecordError) as caught:
+    with pytest.raises(RecordError) as caught:
         comtrade.parse(cfg, PLAIN.dat(), "x.cfg", "x.dat")
 
-    if told:
-        assert caught is not None
-        assert told in str(caught.value)
-        assert str(caught.value).startswith("x.cfg line ")
-        assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(told)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -716,14 +727,21 @@ def test_any_damage_gives_a_record_or_one_error(
     cfg = data.draw(damaged(cfg)) if which != "dat" else cfg
     dat = data.draw(damaged(dat)) if which != "cfg" else dat
 
-    try:
-        record = comtrade.parse(cfg, dat, "x.cfg", "x.dat")
-    except RecordError as error:
-        assert error.where.startswith(("x.cfg", "x.dat"))
-        assert error.expected
-        assert "\n" not in str(error)
-    else:
+    told, record = parsed_or_told(cfg, dat)
+
+    if record is not None:
         check_promises(record)
+    else:
+        assert told.startswith(("x.cfg", "x.dat"))
+        assert "; expected " in told
+        assert "\n" not in told
+
+
+def parsed_or_told(cfg: bytes, dat: bytes) -> tuple[str, comtrade.Record | None]:
+    try:
+        return "", comtrade.parse(cfg, dat, "x.cfg", "x.dat")
+    except RecordError as error:
+        return str(error), None
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300))
@@ -758,7 +776,7 @@ def test_a_file_beyond_the_limit_is_refused(tmp_path: Path, name: str, size: int
         comtrade.read(path)
 
 
-# --- blocks -------------------------------------------------------------------------------------
+# --- blocks --------------------------------------------------------------------------
 
 
 @given(st.integers(1, 50), st.sets(st.integers(0, 39), max_size=10))
@@ -792,7 +810,7 @@ def test_blocks_without_samples_are_refused() -> None:
         next(comtrade.blocks(PLAIN.parsed(), 0))
 
 
-# --- files ----------------------------------------------------------------------------------------
+# --- files ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -860,7 +878,7 @@ def test_a_path_that_is_no_record_is_wrong_use(tmp_path: Path) -> None:
         comtrade.find([tmp_path / "none"])
 
 
-# --- the driver -------------------------------------------------------------------------------------
+# --- the driver ----------------------------------------------------------------------
 
 
 class Time:
@@ -915,11 +933,11 @@ def test_in_real_time_no_block_comes_before_its_last_sample(tmp_path: Path) -> N
     driver = sensor(PLAIN.save(tmp_path), time)
 
     async def listen() -> list[int]:
-        ahead = []
-        async for item in driver.stream():
-            if isinstance(item, Block):
-                ahead.append(time.us - item.sample_us(item.first + item.counts.shape[1]))
-        return ahead
+        return [
+            time.us - item.sample_us(item.first + item.counts.shape[1])
+            async for item in driver.stream()
+            if isinstance(item, Block)
+        ]
 
     assert asyncio.run(listen()) == [0] * 5
     assert sum(time.slept) == pytest.approx(40 / 1600)

@@ -203,6 +203,7 @@ def test_a_log_that_cannot_be_a_directory_is_one_clear_line(tmp_path: Path) -> N
         lambda: LaneReader(tmp_path / "log", "a").read(1),
         lambda: journal.verify(tmp_path / "log"),
         lambda: journal.declared_losses(tmp_path / "log", "a"),
+        lambda: list(journal.export(tmp_path / "log")),
     ):
         with pytest.raises(StoreError) as caught:
             attempt()
@@ -214,8 +215,13 @@ def test_a_log_that_cannot_be_a_directory_is_one_clear_line(tmp_path: Path) -> N
 
 @pytest.fixture
 def template(log: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
-    """Ten records in three short segments."""
+    """Ten records in three short segments.
+
+    Bytes are damaged and opened thousands of times here; the disk need not see it.
+    """
     monkeypatch.setattr(journal, "SEGMENT_BYTES", 130)
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, lambda _: None)
     fill(log, 10)
     files = snapshot(log)
     assert len([name for name in files if name.endswith(".seg")]) == 3
@@ -271,7 +277,9 @@ def test_a_last_segment_cut_anywhere_leaves_an_intact_prefix(log: Path, template
     for length in range(len(template[name]) + 1):
         restore(log, template | {name: template[name][:length]})
         whole = max((seq for end, seq in ends.items() if end <= length), default=8)
-        assert survives(log, given_out=whole) == list(range(1, whole + 1))
+        # A file shorter than the header it began with has lost what nobody can count.
+        given_out = whole if length >= segment.HEADER_BYTES else 10
+        assert survives(log, given_out) == list(range(1, whole + 1))
 
 
 def test_zeros_behind_the_end_are_written_over(log: Path, template: Files) -> None:
@@ -606,12 +614,12 @@ class Faults:
         self.calls: list[str] = []
         self.refusing: dict[str, Callable[..., Any]] = {}
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+    def __getattr__(self, name: str) -> Any:
         real = getattr(os, name)
         if not callable(real):
             return real
 
-        def call(*arguments: Any, **more: Any) -> Any:  # noqa: ANN401
+        def call(*arguments: Any, **more: Any) -> Any:
             self.calls.append(name)
             return self.refusing.get(name, real)(*arguments, **more)
 
@@ -763,6 +771,25 @@ def test_a_real_short_write_costs_no_seq_and_poisons_nothing(log: Path) -> None:
     assert rest == ["still"] * 3 + [str(fitted + k) for k in range(1, 6)]
     assert everything(log) == [Stored(seq, b"%030d" % seq) for seq in range(1, fitted + 6)]
     assert journal.verify(log).ok
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_an_interruption_in_the_middle_of_a_write_spends_the_seq(log: Path, faults: Faults) -> None:
+    def interrupted(fd: int, data: bytes, at: int) -> int:
+        os.pwrite(fd, data, at)
+        raise KeyboardInterrupt
+
+    with Journal.open(log, "a") as writer, LaneReader(log, "a") as reader:
+        faults.refusing["pwrite"] = interrupted
+        with pytest.raises(KeyboardInterrupt):
+            writer.append("a", b"seen by a follower")
+        assert reader.read(9) == [Stored(1, b"seen by a follower")]
+        faults.refusing["pwrite"] = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        with pytest.raises(KeyboardInterrupt):
+            writer.append("a", b"never written")
+        faults.refusing.clear()
+        assert writer.append("a", b"next") == 3
+        assert reader.read(9) == [Lost(2, 2, "damaged"), Stored(3, b"next")]
 
 
 def short_write(fd: int, data: bytes, at: int) -> int:
@@ -1071,3 +1098,4 @@ def test_export_gives_lane_by_lane_what_is_there(log: Path) -> None:
         *(("a", seq) for seq in range(1, 7)),
     ]
     assert [lane for lane, _ in journal.export(log, "sa", after=5)] == ["a"]
+    assert list(journal.export(log)) == list(journal.export(log, "as"))

@@ -171,9 +171,10 @@ def test_every_required_consumer_has_to_acknowledge() -> None:
     ("consumer", "epoch", "lane", "mark", "verdict"),
     [
         pytest.param("scada", EPOCH, "a", 5, "moved", id="what-was-sent-is-taken"),
-        pytest.param("scada", EPOCH, "a", 2, "known", id="a-late-one-changes-nothing"),
-        pytest.param("scada", EPOCH, "a", 0, "known", id="nothing-received-yet"),
-        pytest.param("scada", EPOCH, "a", -1, "known", id="a-negative-mark"),
+        pytest.param("scada", EPOCH, "a", 3, "known", id="a-repeated-one-changes-nothing"),
+        pytest.param("scada", EPOCH, "a", 2, "behind", id="less-than-before-moves-no-mark"),
+        pytest.param("scada", EPOCH, "a", 0, "behind", id="nothing-at-all-moves-no-mark"),
+        pytest.param("scada", EPOCH, "a", -1, "behind", id="a-negative-mark"),
         pytest.param("scada", EPOCH, "a", 6, "beyond", id="beyond-what-is-on-disk"),
         pytest.param("scada", EPOCH + 1, "a", 5, "epoch", id="of-another-log"),
         pytest.param("scada", EPOCH, "z", 5, "lane", id="of-a-lane-we-do-not-have"),
@@ -357,6 +358,60 @@ def test_one_resend_serves_every_consumer_that_lacks_it() -> None:
     assert drain(session, size=4) == [("a", 3, True), ("a", 7, True)]
 
 
+# A consumer that has lost its memory.
+
+
+def test_a_consumer_without_memory_gets_again_what_is_on_disk_and_no_mark_moves() -> None:
+    session = session_with({"a": 30})
+    drain(session)
+    session.acknowledged("scada", EPOCH, "a", 30, 0)
+
+    got = []
+    assert session.acknowledged("scada", EPOCH, "a", 0, 0) == "behind"
+    while sent := drain(session):
+        got += [first for _, first, _ in sent]
+        session.acknowledged("scada", EPOCH, "a", got[-1], 0)
+
+    assert got == list(range(1, 31))
+    assert session.acked("a") == 30
+
+
+def test_a_consumer_without_memory_that_gets_nothing_is_tried_again_later() -> None:
+    session = session_with({"a": 2})
+    drain(session)
+    session.acknowledged("scada", EPOCH, "a", 2, 0)
+    session.acknowledged("scada", EPOCH, "a", 1, 0)
+
+    assert drain(session) == [("a", 2, True)]
+    assert drain(session, ACK_WAIT_US - 1) == []
+    assert drain(session, ACK_WAIT_US) == [("a", 2, True)]
+
+
+def test_two_consumers_under_one_name_cannot_keep_the_link_busy() -> None:
+    session = session_with({"a": 100})
+    drain(session)
+
+    sent = 0
+    for _ in range(1000):
+        session.acknowledged("scada", EPOCH, "a", 100, 0)
+        session.acknowledged("scada", EPOCH, "a", 0, 0)
+        sent += len(drain(session))
+
+    assert sent == 8
+    assert session.wake_at(0) == ACK_WAIT_US
+
+
+def test_a_memory_that_comes_back_ends_the_repetition() -> None:
+    session = session_with({"a": 5})
+    drain(session)
+    session.acknowledged("scada", EPOCH, "a", 5, 0)
+    session.acknowledged("scada", EPOCH, "a", 0, 0)
+
+    session.acknowledged("scada", EPOCH, "a", 5, 0)
+
+    assert drain(session) == []
+
+
 # Refusals by the broker.
 
 
@@ -513,6 +568,7 @@ class Delivery(RuleBasedStateMachine):
         }
         self.acks_said: list[tuple[str, str, int]] = []
         self.marks = {(name, lane): 0 for name in CONSUMERS for lane in "ash"}
+        self.has = dict(self.marks)
         self.best = dict(self.marks)
         self.session = Session(EPOCH, CONSUMERS)
         self.alive: tuple[str, ...] = CONSUMERS
@@ -583,6 +639,12 @@ class Delivery(RuleBasedStateMachine):
     def a_late_acknowledgement(self, data: st.DataObject) -> None:
         self.say(*data.draw(st.sampled_from(self.acks_said)))
 
+    @rule(data=st.data(), lane=LANES)
+    def a_consumer_forgets(self, data: st.DataObject, lane: str) -> None:
+        name = data.draw(st.sampled_from(CONSUMERS))
+        self.received[name][lane].clear()
+        self.has[name, lane] = 0
+
     @rule(lane=LANES, epoch=st.integers(0, 200), mark=st.integers(0, 500))
     def a_foreign_acknowledgement(self, lane: str, epoch: int, mark: int) -> None:
         if epoch != EPOCH:
@@ -612,10 +674,11 @@ class Delivery(RuleBasedStateMachine):
             self.received[name][lane].update(range(first, last + 1))
 
     def contiguous(self, name: str, lane: str) -> int:
-        mark = self.best[name, lane]
+        mark = self.has[name, lane]
         while mark + 1 in self.received[name][lane]:
             mark += 1
-        self.best[name, lane] = mark
+        self.has[name, lane] = mark
+        self.best[name, lane] = max(mark, self.best[name, lane])
         return mark
 
     def say(self, name: str, lane: str, mark: int) -> None:
@@ -655,6 +718,9 @@ class Delivery(RuleBasedStateMachine):
                 self.session.published(message[0], True, self.now_us)
         else:
             self.session.connected(self.now_us)
+        for name in self.alive:  # as consumers do when they hear a birth
+            for lane in "ash":
+                self.say(name, lane, self.contiguous(name, lane))
         for _ in range(3000):
             if self.everybody_alive_has_everything():
                 break
@@ -676,7 +742,7 @@ class Delivery(RuleBasedStateMachine):
 
     def everybody_alive_has_everything(self) -> bool:
         return all(
-            self.session.marks(lane)[name] == count
+            self.session.marks(lane)[name] == count == self.contiguous(name, lane)
             for lane, count in self.on_disk.items()
             for name in self.alive
         )

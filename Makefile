@@ -1,0 +1,53 @@
+# The same commands at the desk and in CI. prepare.sh makes what each of them needs.
+
+ARGS ?=
+# Tests over real records skip where this names no folder.
+FTU_RECORDS ?= $(abspath $(wildcard ../shared/records))
+ifneq ($(FTU_RECORDS),)
+export FTU_RECORDS
+endif
+
+LOCK = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--only-binary :all: \
+	--custom-compile-command "make lock" $(ARGS)
+
+.PHONY: help run test check lock docs clean hil bench soak firmware
+
+help:  ## these lines
+	@sed -nE 's/^([a-z]+):  ## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+run:  ## a feeder, its terminal, a broker and a consumer on your screen; ARGS="--seconds 20"
+	@./prepare.sh run
+	@.venv/bin/ftu-agent demo $(ARGS)
+
+test:  ## every test, with the real servers and tools they need; ARGS="-k journal"
+	@./prepare.sh test
+	PATH="$$PATH:/usr/sbin" .venv/bin/pytest --numprocesses auto $(ARGS)
+
+check:  ## format, lint, types
+	@./prepare.sh check
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/mypy
+
+lock:  ## locks/ anew from pyproject.toml; ARGS="--upgrade" takes newer versions
+	@./prepare.sh lock
+	$(LOCK) pyproject.toml --group build --extra demo -o locks/run.lock
+	$(LOCK) pyproject.toml --extra demo --extra test -c locks/run.lock -o locks/test.lock
+	$(LOCK) --group zcbor -o locks/zcbor.lock
+
+docs:  ## the pages that are printed from the code
+	@./prepare.sh run
+	.venv/bin/python -c 'from agent.site_keys import reference; print(reference(), end="")' \
+		>docs/site-file.md
+
+clean:  ## removes what the other targets made
+	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find agent hil tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Promised by name already; each comes with its part.
+bench: part = B
+hil soak: part = C
+firmware: part = G
+bench hil soak firmware:
+	@echo "make $@ comes with part $(part)" >&2; exit 2
