@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent import __version__
 from agent.clock import Clock
 from agent.errors import AgentError, SensorError, SiteError
 from agent.heartbeat import beat
@@ -24,7 +25,9 @@ if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.detect.detector import Detector
     from agent.guard import Guard
     from agent.link import Link
+    from agent.outage.plan import Plan
     from agent.records import Layout
+    from agent.uplink.publisher import Publisher
 
 GUARD_LANES, LINK_LANES = "ah", "s"
 
@@ -36,7 +39,9 @@ def main(arguments: list[str]) -> int:
         site = load(Path(site_path), purpose="run")
         clock = Clock(int(boot))
         if role == "guard":
-            asyncio.run(_live(int(pipe), lambda: build_guard(site, clock, int(last_us))))
+            asyncio.run(
+                _live(int(pipe), lambda: build_guard(site, Path(site_path), clock, int(last_us)))
+            )
         else:
             asyncio.run(_live(int(pipe), lambda: build_link(site, clock)))
     except AgentError as error:
@@ -69,7 +74,7 @@ async def _named(work: Awaitable[object]) -> None:
     await work
 
 
-def build_guard(site: SiteFile, clock: Clock, last_us: int) -> Guard:
+def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard:
     """Sensors, detectors and the log's lanes a and h."""
     from agent.guard import Guard
     from agent.live import LiveSender
@@ -79,7 +84,7 @@ def build_guard(site: SiteFile, clock: Clock, last_us: int) -> Guard:
     data_dir = site.device.data_dir
     journal = Journal.open(data_dir / "log", GUARD_LANES)
     return Guard(
-        sensors=[drivers.build(config, clock.now_us) for config in site.sensors],
+        sensors=[drivers.build(config, clock.now_us, path.parent) for config in site.sensors],
         wire=lambda layout: wire(site, layout),
         bay_of=lambda sensor: fed_by(site, sensor)[0].name,
         journal=journal,
@@ -110,6 +115,7 @@ def wire(site: SiteFile, layout: Layout) -> Detector:
     wired = []
     for bay in fed_by(site, layout.sensor):
         wanted = channels.of_sensor(bay.channels, layout.sensor)
+        wanted.pop(channels.SWITCH, None)  # states of contacts are not used yet
         try:
             if wanted:
                 uses = channels.resolve(wanted, layout, where=f"bay {bay.name}").uses
@@ -135,32 +141,63 @@ def build_link(site: SiteFile, clock: Clock) -> Link:
     return Link(
         log=log,
         journal=journal,
-        projection=Projection(plans(site)),
-        publisher=_publisher(site, clock, log),
+        projection=Projection(_plans(site)),
+        publisher=_publisher(site, clock, log, journal.epoch),
         section_of=sections.get,
-        sections=tuple(dict.fromkeys(sections.values())),
         stamp=lambda: clock.stamp(clock.now_us()),
         data_dir=site.device.data_dir,
     )
 
 
-def check(site: SiteFile) -> None:
+def _plans(site: SiteFile) -> tuple[Plan, ...]:
+    from agent.outage import plan
+
+    return plan.load(site.outage.plans, {bay.section for bay in site.bays})
+
+
+def _publisher(site: SiteFile, clock: Clock, log: Path, epoch: int) -> Publisher | None:
+    """None where the site file names no broker: the log keeps everything all the same."""
+    if site.uplink.broker is None:
+        return None
+    from agent.uplink.publisher import Identity, Publisher
+
+    return Publisher(
+        uplink=site.uplink,
+        identity=Identity(
+            site=site.site.name,
+            node=site.device.id,
+            model=site.device.model,
+            config_hash=bytes.fromhex(site.digest),
+            versions={"agent": __version__},
+        ),
+        log=log,
+        epoch=epoch,
+        state_dir=site.device.data_dir / "uplink",
+        clock=clock,
+    )
+
+
+def check(site: SiteFile, path: Path) -> None:
     """What only building finds out: drivers' options, plans. Raises: SiteError, all at once."""
     from agent.sensors import drivers
 
     findings: list[str] = []
-    for attempt in (
-        *(lambda config=config: drivers.build(config, lambda: 0) for config in site.sensors),
-        lambda: plans(site),
-    ):
+    for config in site.sensors:
         try:
-            attempt()
+            drivers.build(config, lambda: 0, path.parent)
         except SiteError as error:
             findings += error.findings
         except AgentError as error:
             findings.append(str(error))
-    for sensor in site.sensors:
-        if not fed_by(site, sensor.name):
-            findings.append(f"[[sensor]] {sensor.name}: feeds no bay; expected one that names it")
+        if not fed_by(site, config.name):
+            findings.append(f"sensor {config.name}: feeds no bay; expected one that names it")
+    try:
+        _plans(site)
+    except SiteError as error:
+        findings += error.findings
     if findings:
-        raise SiteError("site", tuple(findings))
+        raise SiteError(str(path), tuple(findings))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -88,9 +88,10 @@ def _add_run(verbs: Verbs) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from agent import site
+    from agent import app, site
 
     wired = site.load(chosen.site, purpose="run")
+    app.check(wired, chosen.site)
     data_dir = wired.device.data_dir
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -142,7 +143,7 @@ def _check(chosen: argparse.Namespace) -> int:
 
     try:
         wired = site.load(chosen.site, purpose="run")
-        app.check(wired)
+        app.check(wired, chosen.site)
     except SiteError as error:
         for finding in error.findings:
             print(finding)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from agent.clock import Clock
-from agent.detect.detector import Detector
+from agent.detect.detector import Detector, Meter
 from agent.errors import SensorError, StoreError
 from agent.live import LiveSender
 from agent.records import Block, Event, Layout, Notice, Quality, Reading
@@ -115,8 +115,8 @@ class Guard:
             self.decided_us = max(self.decided_us, seen_us)
         if seen_us - self._metered_us >= METER_PERIOD_US:
             self._metered_us = seen_us
-            meters = [asdict(m) for d in self._detectors.values() for m in d.meters()]
-            self._live.send({"meters": meters})
+            meters = [meter for d in self._detectors.values() for meter in d.meters()]
+            self._live.send({"meters": [_shown(meter) for meter in meters]})
 
     def _sees(self, seen_us: int) -> None:
         """The first decision after a start: say how long nobody looked."""
@@ -130,12 +130,16 @@ class Guard:
         self._live.send({"grew": "h"})
 
     def _notice(self, notice: Notice) -> None:
+        told = f"{notice.sensor} {notice.state}: {notice.detail}".rstrip(": ")
+        say(f"sensor {told}")
+        if notice.state == "live":
+            return
         self._record(
             Event(
                 event="sensor_trouble",
                 bay=self._bay_of(notice.sensor),
                 t_us=notice.t_us,
-                detail=f"{notice.sensor} {notice.state}: {notice.detail}".rstrip(": "),
+                detail=told,
             )
         )
 
@@ -178,6 +182,13 @@ class Guard:
         if not self._unwritable:
             say(f"{error}; detection goes on, {WAITING_LIMIT} records can wait in memory")
         self._unwritable = True
+
+
+def _shown(meter: Meter) -> dict[str, object]:
+    """A bay's values by the names that the uplink knows them by."""
+    shown = asdict(meter)
+    del shown["t_us"]
+    return shown
 
 
 def _last_instant(item: Block | Reading) -> int:

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from agent.clock import Stamp
 from agent.errors import RecordError, StoreError
 from agent.live import receiving
-from agent.outage.projection import Projection
+from agent.outage.projection import Projection, SupplyFact
 from agent.outage.variance import PlanVariance
-from agent.records import Event
+from agent.records import PHASES, Event
 from agent.store import cbor, entries, entry
-from agent.store.journal import Journal, LaneReader, Lost, Stored
+from agent.store.journal import Item, Journal, LaneReader, Stored
 from agent.uplink.publisher import Publisher
 
 # The log is read when guard says it grew; this often it is read anyway, should a word be lost.
@@ -43,7 +43,6 @@ class Link:
         projection: Projection,
         publisher: Publisher | None,
         section_of: Callable[[str], str | None],
-        sections: tuple[str, ...],
         stamp: Callable[[], Stamp],
         data_dir: Path,
     ) -> None:
@@ -52,13 +51,13 @@ class Link:
         self._projection = projection
         self._publisher = publisher
         self._section_of = section_of
-        self._sections = sections
         self._stamp = stamp
         self._data_dir = data_dir
         self._grew = asyncio.Event()
         self._readers = {lane: LaneReader(log, lane) for lane in "ah"}
         self.done_us_now = stamp().mono_us
         self.refused = 0
+        self._unwritten: list[PlanVariance] = []
 
     def done_us(self) -> int:
         """Instant of the last look at the log. [us, monotonic]"""
@@ -93,11 +92,10 @@ class Link:
 
     def _look(self) -> None:
         """Take what is new in the log, and let the plan see the clock."""
-        written: list[PlanVariance] = []
+        written, self._unwritten = self._unwritten, []
         while items := [item for r in self._readers.values() for item in r.read(BATCH)]:
             for item in items:
-                if isinstance(item, Stored):
-                    written += self._project(item)
+                written += self._project(item)
         now = self._stamp()
         written += self._projection.tick(now.utc_us)
         for variance in written:
@@ -108,7 +106,74 @@ class Link:
         reader = LaneReader(self._log, "s")
         while items := reader.read(BATCH):
             for item in items:
-                if isinstance(item, Stored):
-                    decoded = self._decoded(item)
-                    if decoded and decoded[0] == entry.PLAN_VARIANCE:
-                        self._projection.already_written(entries.entry_variance(decoded))
+                decoded = self._decoded(item)
+                if decoded and decoded[0] == entry.PLAN_VARIANCE:
+                    self._projection.already_written(_variance(decoded))
+
+    def _decoded(self, item: Item) -> list[Any] | None:
+        """The entry of a stored record; None for what is lost or none of ours, which is counted."""
+        if not isinstance(item, Stored):
+            return None
+        try:
+            decoded: list[Any] = cbor.loads(item.payload)
+            entries.entry_stamp(decoded)
+        except (RecordError, TypeError, ValueError):
+            self.refused += 1
+            return None
+        return decoded
+
+    def _project(self, item: Item) -> list[PlanVariance]:
+        decoded = self._decoded(item)
+        if decoded is None:
+            return []
+        self._projection.observed(entries.entry_stamp(decoded).utc_us)
+        if decoded[0] != entry.EVENT:
+            return []
+        try:
+            event, stamp = entries.entry_event(decoded)
+        except RecordError:
+            self.refused += 1
+            return []
+        fact = self._fact(event, stamp)
+        return [] if fact is None else self._projection.feed(fact)
+
+    def _fact(self, event: Event, stamp: Stamp) -> SupplyFact | None:
+        """What an event says of the supply of a section, on the UTC axis of its own stamp."""
+        section = self._section_of(event.bay)
+        if event.event not in ("voltage_loss", "voltage_restored") or section is None:
+            return None
+        earliest_us, latest_us = event.bounds_us or (event.t_us, event.t_us)
+        to_utc_us = stamp.utc_us - stamp.mono_us
+        return SupplyFact(
+            section=section,
+            phases=event.phases or PHASES,
+            live=event.event == "voltage_restored",
+            earliest_us=earliest_us + to_utc_us,
+            latest_us=latest_us + to_utc_us,
+            source=stamp.source,
+            error_us=stamp.error_us,
+        )
+
+    def _write(self, variance: PlanVariance, stamp: Stamp) -> None:
+        """Into lane s, on disk; kept and tried again when that fails."""
+        values = {**asdict(variance), "verdicts": list(variance.verdicts)}
+        payload = cbor.dumps(entries.variance_entry(stamp, values))
+        try:
+            self._journal.append("s", payload)
+        except StoreError as error:
+            say(f"{error}; plan {variance.plan} is tried again")
+            self._unwritten.append(variance)
+            return
+        say(f"plan {variance.plan}: {', '.join(variance.verdicts)}")
+        if self._publisher is not None:
+            self._publisher.log_grew()
+
+
+def _variance(decoded: list[Any]) -> PlanVariance:
+    values = entries.entry_variance(decoded)
+    return PlanVariance(**{**values, "verdicts": tuple(values.get("verdicts") or ())})
+
+
+def say(line: str) -> None:
+    """One line of log to standard error; the journal of the system stamps it."""
+    sys.stderr.write(f"ftu-agent link: {line}\n")

@@ -38,7 +38,8 @@ class Quality(IntFlag):
 class Channel:
     """One channel of a source: value = scale * (count + offset).
 
-    `scale` turns counts into the unit; `offset` is in counts; `phase` is "A", "B", "C", "N" or "".
+    `scale` turns counts into the unit; `offset` is in counts; `phase` is "A", "B",
+    "C", "N", phase to phase "AB", "BC", "CA", or "".
     """
 
     name: str

@@ -196,12 +196,14 @@ def _entries(document: Mapping[str, Any], table: Table, purpose: str, place: Pla
     """The tables of one name, read key by key."""
     if table.name not in document:
         if purpose in table.needed_for:
-            place.findings.append(f"{table.title}: missing; `{purpose}` needs it")
+            least = "at least one" if table.many else "one"
+            place.findings.append(f"{table.title}: missing; expected {least} for `{purpose}`")
         return []
     raw = document[table.name]
     tables = raw if table.many else [raw]
     if not isinstance(tables, list) or not tables or not all(isinstance(t, dict) for t in tables):
-        place.findings.append(f"{table.name} = {shown(raw)}: expected {table.title}")
+        what = "not a list of tables" if table.many else "not a table"
+        place.findings.append(f"{table.name} = {shown(raw)}: {what}; expected {table.title}")
         return []
     entries = []
     for number, content in enumerate(tables, 1):
@@ -240,18 +242,24 @@ def _check_wiring(bays: list[_Entry], sensors: list[_Entry] | None) -> None:
     """Bays take what sensors have: one sensor for all that is sampled, one frequency a sensor."""
     names = [entry.values["name"] for entry in sensors or () if "name" in entry.values]
     frequency: dict[str, int] = {}
+    used: set[str] = set()
     for bay in bays:
         place, channels = bay.place.at("channels"), bay.values.get("channels", {})
         _check_twice(channels, place)
         if sensors is None:  # plain names, for replay to find in each record
             continue
         sources = _sources(channels, names, place) if channels else names
+        used.update(sources, (channel.partition(".")[0] for channel in channels.values()))
         if len(sources) > 1 and channels:
             place.refuse(channels, f"sampled by {' and '.join(sources)}", "one sensor for a bay")
         elif len(sources) > 1:
             place.miss(f"the bay's channels, since there are {len(sources)} sensors")
         elif sources and "frequency_hz" in bay.values:
             _check_frequency(bay, frequency, sources[0])
+    for entry in sensors or ():
+        name = entry.values.get("name")
+        if name and name not in used:
+            entry.place.at("name").refuse(name, "feeds no bay", "a bay whose channels name it")
 
 
 def _check_frequency(bay: _Entry, known: dict[str, int], source: str) -> None:

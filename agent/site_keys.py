@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agent.records import FAULT_KINDS
 from agent.site_kinds import (
     WRONG,
     BrokerUrl,
@@ -29,6 +30,7 @@ from agent.site_kinds import (
     nearest,
 )
 
+PHASE_SETS = ("A", "B", "C", "AB", "BC", "AC", "ABC")
 REQUIRED = WRONG  # the default of a key that has none
 # What a bay may measure, as in contract.md section 2; agent/sensors/channels.py finds the channels.
 SWITCH = "switch"
@@ -118,6 +120,20 @@ _LINE = Inline(
 )
 _CHANNELS = Inline(tuple(Key(role, Channel(), f"channel of {role}", None) for role in ROLES))
 
+# The ranges of a simulated feeder are the driver's to check; here its keys, types and meanings.
+_HAPPENING = Inline(
+    (
+        Key("what", OneOf(("fault", "outage", "dip")), "what happens"),
+        Key("at_s", Number(0, 1e6, "s"), "when, since the first sample"),
+        Key("for_s", Number(0.001, 1e6, "s"), "how long"),
+        Key("kind", OneOf(FAULT_KINDS), "of a fault", "ABC"),
+        Key("amps", Number(1, 1e6, "A"), "of a fault, RMS", 3000.0),
+        Key("x_over_r", Number(0.01, 100), "of a fault: how long its offset lasts", 8.0),
+        Key("phases", OneOf(PHASE_SETS), "of an outage or a dip", "ABC"),
+        Key("depth", Number(0.01, 1), "of a dip: share of the voltage that is lost", 0.5),
+    )
+)
+
 LATER_DRIVERS = ("digitiser", "iio", "sampled_values")
 DRIVERS: dict[str, tuple[Key, ...]] = {
     "comtrade": (
@@ -134,6 +150,35 @@ DRIVERS: dict[str, tuple[Key, ...]] = {
             "real_time",
         ),
         Key("loop", Flag(), "play it again and again", False),
+    ),
+    "simulated": (
+        Key("rate_hz", Number(800, 51_200, "Hz", whole=True), "sampling rate", 4000),
+        Key("frequency_hz", Number(45, 65, "Hz"), "frequency of the network", 50.0),
+        Key("nominal_volts", Number(50, 1e6, "V"), "voltage, phase to phase", 10_000.0),
+        Key("load_amps", Number(0, 1e5, "A"), "load current, RMS", 180.0),
+        Key("power_factor", Number(0.05, 1), "of the load", 0.95),
+        Key("fifth_harmonic", Number(0, 1), "share in the load current", 0.03),
+        Key("seventh_harmonic", Number(0, 1), "share in the load current", 0.02),
+        Key("noise_db", Number(0, 200, "dB"), "noise below load and voltage", 60.0),
+        Key("full_scale_amps", Number(1, 1e7, "A"), "peak that the converter holds", 20_000.0),
+        Key("full_scale_volts", Number(1, 1e7, "V"), "peak that the converter holds", 20_000.0),
+        Key("seed", Number(0, 2**31, whole=True), "same seed, same samples", 1),
+        Key("repeat_s", Number(0, 1e6, "s"), "the script begins anew; 0 = it runs once", 0.0),
+        Key("script", ListOf(_HAPPENING, most=64), "what happens", ()),
+        Key(
+            "speed",
+            OneOf(("real_time", "fast")),
+            "sample by sample at its instant, or as fast as it is taken",
+            "real_time",
+        ),
+    ),
+    "modbus": (
+        Key("host", Text(), "name or address of the meter or gateway"),
+        Key("port", Number(1, 65_535, whole=True), "its TCP port", 502),
+        Key("unit", Number(0, 255, whole=True), "its unit number", 1),
+        Key("profile", Text(most=200), "register map: a name that ships with us, or a file"),
+        Key("period_ms", Number(100, 60_000, "ms"), "how often it is asked", 200),
+        Key("timeout_ms", Number(50, 5_000, "ms"), "how long an answer may take", 500),
     ),
 }
 
@@ -158,7 +203,11 @@ DEVICE = Table(
     "device",
     "This terminal; `id` is the `{node}` of every topic.",
     (
-        Key("id", Name(), "the terminal in topics, never used twice in a site"),
+        Key(
+            "id",
+            Name(reserved=("_host", "_ctl")),
+            "the terminal in topics, never used twice in a site",
+        ),
         Key("model", Text(), "what hardware it is; told in `birth`", ""),
         Key("data_dir", File(must_exist=False), "folder of the log; made when it is not there"),
     ),

@@ -114,13 +114,19 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name that stands in topics (contract.md, section 2)."""
+    """A name that stands in topics (contract.md, section 2); what is reserved has its own topic."""
 
-    expected: str = "1 to 32 of the characters A-Z a-z 0-9 _ -"
+    reserved: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """The values that are taken, in words."""
+        but = f", but not {' or '.join(self.reserved)}" if self.reserved else ""
+        return f"1 to 32 of the characters A-Z a-z 0-9 _ -{but}"
 
     def read(self, value: Any, place: Place) -> Any:
         """The name."""
-        if isinstance(value, str) and NAME.fullmatch(value):
+        if isinstance(value, str) and NAME.fullmatch(value) and value not in self.reserved:
             return value
         return place.refuse(value, "not a name that topics can carry", self.expected)
 

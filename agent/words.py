@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from agent.records import Event
 
 _NAMES = {
@@ -39,3 +42,14 @@ def sentence(event: Event) -> str:
 def _largest(values: tuple[float | None, ...]) -> float | None:
     known = [value for value in values if value is not None]
     return max(known) if known else None
+
+
+def variance(values: Mapping[str, Any]) -> str:
+    """How a planned outage went, from the columns of its record."""
+    parts = [f"PLAN {values['plan']} rev {values['revision']}", f"section {values['section']}"]
+    parts.append(" ".join(word.replace("_", " ") for word in values.get("verdicts") or ()))
+    for what in ("start", "end", "duration"):
+        low, high = (values.get(f"{what}_deviation_{side}_ms") for side in ("low", "high"))
+        if low is not None and high is not None:
+            parts.append(f"{what} {low / 1000:+.3f} to {high / 1000:+.3f} s")
+    return ", ".join(parts)

@@ -82,7 +82,7 @@ def blocks(record: Record, size: int) -> Iterator[Block]:
         raise ValueError(f"blocks of {size} samples; expected at least 1")
     for begin, end in _runs(record):
         for first in range(begin, end, size):
-            after_gap = first == begin and int(record.positions[begin]) > 0
+            after_gap = first == begin and begin > 0
             yield Block(
                 record.layout,
                 int(record.positions[first]),

@@ -129,7 +129,7 @@ def decode(data: bytes) -> str:
     except UnicodeDecodeError:
         high = sum(byte > 0x7F for byte in data)
         paired = 2 * len(re.findall(rb"[\xb0-\xd7][\xa1-\xfe]", data))
-    if 2 * paired >= high:
+    if 2 * paired > high:
         return data.decode("gbk", errors="replace")
     return data.decode("latin-1")
 

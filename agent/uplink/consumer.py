@@ -214,8 +214,8 @@ async def listen(
 ) -> AsyncGenerator[list[Delivered], None]:
     """What is new at a broker, batch by batch, for ever; it reconnects by itself.
 
-    Asking for the next batch says that the caller has committed the one before: the marks are
-    written and the acknowledgements sent then. Leaving the loop in the middle of a batch leaves it
+    Asking for the next batch says that the caller has committed the one before: then the marks are
+    written and the acknowledgements sent. Leaving the loop in the middle of a batch leaves it
     uncommitted.
 
     Args:

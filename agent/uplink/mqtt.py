@@ -12,8 +12,9 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -257,8 +258,8 @@ class Port:
         self._arrived = asyncio.Event()
         self._abandoned = False
         self._reached = False
-        self._accepted = False
-        self._rebuff: asyncio.Future[UplinkError] = asyncio.get_running_loop().create_future()
+        self._answered: asyncio.Future[UplinkError | None]
+        self._answered = asyncio.get_running_loop().create_future()
         self._client = _client(options, protocol)
         # aiomqtt runs paho on the event loop; the answers are taken from paho itself, because
         # aiomqtt passes on neither reason codes nor CONNACK properties.
@@ -372,23 +373,20 @@ class Port:
     # Opening and closing.
 
     async def _open(self, timeout_s: float) -> None:
-        entering = asyncio.ensure_future(self._client.__aenter__())
         try:
             async with asyncio.timeout(timeout_s):
-                # aiomqtt does not notice a broker that hangs up before it answers CONNECT.
-                either: set[asyncio.Future[Any]] = {entering, self._rebuff}
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if self._rebuff.done():
-                raise self._rebuff.result()
-            entering.result()
+                # aiomqtt's own connect waits in a thread that a process cannot end without, and
+                # overlooks a broker that hangs up before it answers CONNECT.
+                await _in_thread(self._client._client_connect)  # noqa: SLF001
+                refusal = await self._answered
         except TimeoutError as error:
             what = f"no answer within {timeout_s:g} s"
             kind = _SilentAtConnect if self._reached else UplinkError
             raise kind(self._where, what, "an MQTT broker") from error
-        except (aiomqtt.MqttError, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise UplinkError(self._where, f"no connection ({error})") from error
-        finally:
-            entering.cancel()
+        if refusal is not None:
+            raise refusal
         self._client._disconnected.add_done_callback(self._on_aiomqtt_disconnected)  # noqa: SLF001
 
     async def _leave(self, *, polite: bool) -> None:
@@ -448,21 +446,20 @@ class Port:
     ) -> None:
         if reason.value >= FAILURE:
             what = f"refused the connection: {reason} (0x{reason.value:02X})"
-            self._rebuff.set_result(Refused(self._where, what, reason.value))
+            self._settle_connect(Refused(self._where, what, reason.value))
             return
-        self._accepted = True
         limit = getattr(properties, "ReceiveMaximum", IN_FLIGHT)
         self.receive_maximum = min(IN_FLIGHT, limit)
         self._slots = asyncio.Semaphore(self.receive_maximum)
         self._maximum_packet = getattr(properties, "MaximumPacketSize", None)
         self._aiomqtt_on_connect(client, userdata, flags, reason, properties)
+        self._settle_connect(None)
 
     def _on_disconnect(
         self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
         self._aiomqtt_on_disconnect(client, userdata, flags, reason, properties)
-        if not self._accepted and not self._rebuff.done():
-            self._rebuff.set_result(_ClosedAtConnect(self._where, "hung up at CONNECT"))
+        self._settle_connect(_ClosedAtConnect(self._where, "hung up at CONNECT"))
         if flags.is_disconnect_packet_from_server:
             self._lost(f"the broker ended the link: {reason} (0x{reason.value:02X})")
         else:
@@ -482,6 +479,10 @@ class Port:
         self, _client: Any, _userdata: Any, mid: int, reasons: Any, _properties: Any
     ) -> None:
         self._settle(mid, [reason.value for reason in reasons])
+
+    def _settle_connect(self, refusal: UplinkError | None) -> None:
+        if not self._answered.done():
+            self._answered.set_result(refusal)
 
     def _settle(self, mid: int, codes: list[int]) -> None:
         future = self._awaited.get(mid)
@@ -507,6 +508,35 @@ class Port:
             (Message(topic, bytes(message.payload), message.retain), message.mid, message.qos)
         )
         self._arrived.set()
+
+
+def _in_thread(call: Callable[[], None]) -> asyncio.Future[None]:
+    """The end of a call that may block; nobody has to wait for it when the process ends.
+
+    The resolver alone may take half a minute where there is no network.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: Exception | None) -> None:
+        if ended.done():
+            return
+        if error is None:
+            ended.set_result(None)
+        else:
+            ended.set_exception(error)
+
+    def work() -> None:
+        error: Exception | None = None
+        try:
+            call()
+        except Exception as caught:  # noqa: BLE001  whatever it is, it belongs to who waits
+            error = caught
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, error)
+
+    threading.Thread(target=work, name="MQTT connect", daemon=True).start()
+    return ended
 
 
 def _client(options: _Options, protocol: str) -> aiomqtt.Client:

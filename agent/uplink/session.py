@@ -36,6 +36,9 @@ ACK_WAIT_LONGEST_US = 900_000_000
 # After a refusal by the broker the lane pauses, each time longer.
 HOLD_US = 1_000_000
 HOLD_LONGEST_US = 60_000_000
+# The broker took it, but nobody had subscribed: whoever comes without announcing himself shall not
+# wait long.
+UNHEARD_LONGEST_US = 8_000_000
 
 # The mark kept instead of a consumer's when PUBACK is taken as the acknowledgement.
 PUBACK = "puback"
@@ -124,6 +127,7 @@ class Session:
         self.acks_moved = 0
         self.acks_refused = 0
         self.sends_refused = 0
+        self.sends_unheard = 0
         self._window = window
         self._window_now = window
         self._reserve = reserve
@@ -246,14 +250,17 @@ class Session:
 
         Tokens of a link that is gone are ignored.
         """
-        message = self._in_flight.pop(token, None)
-        if message is None:
-            return
-        lane, first, last, from_head = message
         if ok:
-            self._delivered(lane, last, now_us)
-        else:
-            self._refused(lane, first, from_head, now_us)
+            message = self._in_flight.pop(token, None)
+            if message is not None:
+                self._delivered(message[0], message[2], now_us)
+        elif self._take_back(token, HOLD_LONGEST_US, now_us):
+            self.sends_refused += 1
+
+    def unheard(self, token: int, now_us: int) -> None:
+        """The broker took the message `token`, but nobody had subscribed: it counts as not sent."""
+        if self._take_back(token, UNHEARD_LONGEST_US, now_us):
+            self.sends_unheard += 1
 
     # What to do.
 
@@ -381,9 +388,12 @@ class Session:
                 lowest = from_head
         return lowest
 
-    def _refused(self, lane: "_Lane", first: int, from_head: int | None, now_us: int) -> None:
-        """Go back to before the refused message, and pause: the reason may last."""
-        self.sends_refused += 1
+    def _take_back(self, token: int, hold_longest_us: int, now_us: int) -> bool:
+        """Go back to before a message that did not arrive, and pause: the reason may last."""
+        message = self._in_flight.pop(token, None)
+        if message is None:
+            return False
+        lane, first, _, from_head = message
         if from_head is not None:
             lane.head = min(lane.head, from_head)
             lane.raise_head()
@@ -391,8 +401,11 @@ class Session:
             if follower.cursor > first:
                 follower.cursor = max(follower.has() + 1, first)
                 follower.left = self._window
-        lane.hold_us = min(HOLD_LONGEST_US, max(HOLD_US, lane.hold_us * 2))
-        lane.hold_until_us = now_us + lane.hold_us
+        # What was in flight beside it shares its fate and its pause.
+        if lane.hold_until_us <= now_us:
+            lane.hold_us = min(hold_longest_us, max(HOLD_US, lane.hold_us * 2))
+            lane.hold_until_us = now_us + lane.hold_us
+        return True
 
     def _expire(self, now_us: int) -> None:
         """Silence since the PUBACK: resend, and wait twice as long for the next sign."""

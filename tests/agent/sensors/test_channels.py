@@ -125,6 +125,15 @@ def told(found: channels.ChannelMap, layout: Layout) -> str:
         pytest.param("VT1 UA|V;VT1 UB|V;VT1 UC|V", "ua=VT1 UA ub=VT1 UB uc=VT1 UC", id="VT1-first"),
         pytest.param("U1 IA|A;U1 IB|A;U1 IC|A", "ia=U1 IA ib=U1 IB ic=U1 IC", id="unit-decides"),
         pytest.param(
+            "IC7 UA|V;IC7 UB|V;IC7 UC|V", "ua=IC7 UA ub=IC7 UB uc=IC7 UC", id="bay-like-a-current"
+        ),
+        pytest.param(
+            "Line B U A|V;Line B U B|V;Line B U C|V",
+            "ua=Line B U A ub=Line B U B uc=Line B U C",
+            id="phase-beside-its-quantity",
+        ),
+        pytest.param("IN RMS|A;IN|A", "i0=IN", id="derived-residual"),
+        pytest.param(
             "Phase A Current|Amps;PhaseBCurrent|Amps;Phase C Current|Amps;Neutral Current|Amps",
             "ia=Phase A Current ib=PhaseBCurrent ic=Phase C Current i0=Neutral Current",
             id="english-words",

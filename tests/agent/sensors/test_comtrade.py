@@ -289,6 +289,16 @@ def test_headers_of_the_field_mean_what_the_plain_header_means(
     assert [c.unit.upper() for c in record.layout.channels] == ["A", "A", "A"]
 
 
+def test_decimal_commas_are_undone_in_a_header_of_1991() -> None:
+    written = Written(ramp(), revision=1991, scales=["1,5", "0,25", "2"], offsets=["0", "0,5", "7"])
+
+    record = written.parsed()
+
+    scales, offsets = np.array([[1.5], [0.25], [2.0]]), np.array([[0.0], [0.5], [7.0]])
+    np.testing.assert_array_equal(values_of(record), scales * written.values + offsets)
+    assert record.findings == ("numbers with decimal commas",)
+
+
 def test_a_record_tells_what_its_header_says() -> None:
     record = PLAIN.parsed()
 
@@ -320,6 +330,7 @@ def test_primary_and_secondary_factors_are_told_but_not_applied() -> None:
         ("Größe Süd", "latin-1"),
         ("Größe Süd", "utf-8"),
         ("intensité é", "latin-1"),
+        ("ÄÖ Süd é", "latin-1"),
     ],
 )
 def test_names_are_read_in_the_encodings_of_the_field(name: str, encoding: str) -> None:
@@ -528,6 +539,17 @@ def test_sample_numbers_that_mean_nothing_are_ignored(
 
     assert played(record, 100) == [(0, len(numbers), Quality.GOOD)]
     assert len(record.findings) == findings
+
+
+def test_sample_numbers_with_a_fraction_are_ignored() -> None:
+    written = Written(ramp(), encoding="ASCII")
+    lines = written.dat().splitlines(keepends=True)
+    lines[20:] = [line.replace(b",", b".5,", 1) for line in lines[20:]]
+
+    record = comtrade.parse(written.cfg().encode(), b"".join(lines), "x.cfg", "x.dat")
+
+    assert played(record, 100) == [(0, 40, Quality.GOOD)]
+    assert "taken as consecutive" in record.findings[0]
 
 
 # --- .dat files that do not fit ------------------------------------------------------
@@ -847,11 +869,14 @@ def test_a_header_that_is_no_file_is_an_error(tmp_path: Path, name: str) -> None
 
 
 def test_records_are_found_in_folders_sorted_and_once(tmp_path: Path) -> None:
-    expected = [PLAIN.save(tmp_path / "a" / "deep", "r2"), PLAIN.save(tmp_path / "b", "r1")]
+    for stem in ("r3", "r5", "r2", "r4"):
+        PLAIN.save(tmp_path / "a" / "deep", stem)
+    expected = [tmp_path / "a" / "deep" / f"r{k}.cfg" for k in (2, 3, 4, 5)]
+    expected.append(PLAIN.save(tmp_path / "b", "r1"))
     (tmp_path / "b" / "notes.txt").write_text("nothing")
     (tmp_path / "b" / "r1.hdr").write_text("nothing")
 
-    found = comtrade.find([tmp_path, tmp_path / "b", expected[1], tmp_path / "b" / "r1.dat"])
+    found = comtrade.find([tmp_path, tmp_path / "b", expected[4], tmp_path / "b" / "r1.dat"])
 
     assert found == (expected, [])
 

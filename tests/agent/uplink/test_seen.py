@@ -28,8 +28,12 @@ def test_it_behaves_as_a_set_of_seqs(parts: list[tuple[int, int]]) -> None:
         ]
         assert fresh == sorted(span - seqs)
 
+        gaps, joins = seen.gaps, seen.joins(first, first + length)
+        assert joins == (first == 1 or bool(seqs & set(range(first - 1, first + length + 2))))
+
         seen.add(first, first + length)
         seqs |= span
+        assert not joins or seen.gaps <= gaps
 
         assert {seq for low, high in seen.ranges() for seq in range(low, high + 1)} == seqs
         assert seen.mark == mark_of(seqs)

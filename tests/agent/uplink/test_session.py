@@ -433,6 +433,29 @@ def test_a_refused_message_goes_again_after_a_pause_that_grows() -> None:
     assert session.sends_refused == 9
 
 
+def test_a_message_that_nobody_heard_goes_again_soon() -> None:
+    session = session_with({"a": 1}, ack="puback")
+    now_us, pauses = 0, []
+    for _ in range(5):
+        session.unheard(send(session, now_us)[3], now_us)
+        wake_us = session.wake_at(now_us)
+        assert wake_us is not None
+        pauses.append((wake_us - now_us) // S)
+        now_us = wake_us
+
+    assert pauses == [1, 2, 4, 8, 8]
+    assert session.acked("a") == 0
+    assert (session.sends_refused, session.sends_unheard) == (0, 5)
+
+
+def test_messages_refused_together_make_one_pause() -> None:
+    session = session_with({"a": 8})
+    for token in [send(session)[3] for _ in range(8)]:
+        session.published(token, False, 0)
+
+    assert session.wake_at(0) == HOLD_US
+
+
 def test_a_refused_lane_does_not_hold_up_the_others() -> None:
     session = session_with({"a": 1, "s": 1})
     token = send(session)[3]
@@ -617,11 +640,14 @@ class Delivery(RuleBasedStateMachine):
             self.session.published(message[0], True, self.now_us)
 
     @precondition(lambda self: self.in_flight)
-    @rule(data=st.data())
-    def broker_refuses(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), heard=st.booleans())
+    def broker_refuses(self, data: st.DataObject, heard: bool) -> None:
         message = data.draw(st.sampled_from(self.in_flight))
         self.in_flight.remove(message)
-        self.session.published(message[0], False, self.now_us)
+        if heard:
+            self.session.published(message[0], False, self.now_us)
+        else:
+            self.session.unheard(message[0], self.now_us)
 
     @rule(token=st.integers(0, 1000))
     def an_answer_to_nothing(self, token: int) -> None:

@@ -1,0 +1,106 @@
+"""`ftu-agent listen`: the reference consumer on a screen or in a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from agent import words
+from agent.errors import RecordError
+from agent.store import entries, entry
+from agent.uplink.consumer import Consumer, DeclaredLost, Delivered, Received, listen
+
+
+_SHOWN_APART = ("t", "clock", "key")
+
+
+def run(url: str, name: str, state: Path | None, *, as_json: bool, ack: bool) -> int:
+    """Print everything that terminals say, until SIGTERM or Ctrl-C.
+
+    A record is printed and flushed before its marks are on disk and before it is acknowledged.
+    """
+    consumer = Consumer(name, state, ack=ack, tell=_tell)
+    asyncio.run(_until_signal(url, consumer, _json if as_json else _text))
+    return 0
+
+
+async def _until_signal(
+    url: str, consumer: Consumer, shown: Callable[[Delivered], str | None]
+) -> None:
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel if task else loop.stop)
+    with contextlib.suppress(asyncio.CancelledError):
+        async with contextlib.aclosing(listen(url, consumer, tell=_tell)) as batches:
+            async for batch in batches:
+                lines = [line for each in batch if (line := shown(each)) is not None]
+                sys.stdout.write("".join(f"{line}\n" for line in lines))
+                sys.stdout.flush()
+
+
+def _json(delivered: Delivered) -> str:
+    if isinstance(delivered, DeclaredLost):
+        lost = delivered
+        told: dict[str, object] = {
+            "event": "log_loss",
+            "lost": [lost.first, lost.last],
+            "reason": lost.reason,
+            "key": {
+                "node": lost.node,
+                "epoch": lost.epoch,
+                "lane": lost.lane,
+                "seq": lost.first,
+            },
+        }
+        return json.dumps({"site": lost.site, **told}, ensure_ascii=False)
+    try:
+        told = entries.delivered_json(delivered.entry, delivered.key)
+    except RecordError as error:  # of a newer terminal: its key counts all the same
+        told = {"event": "unknown", "detail": str(error), "key": _key(delivered)}
+    return json.dumps({"site": delivered.site, **told}, ensure_ascii=False)
+
+
+def _key(delivered: Received) -> dict[str, object]:
+    key = delivered.key
+    return {"node": key.node, "epoch": key.epoch, "lane": key.lane, "seq": key.seq}
+
+
+def _text(delivered: Delivered) -> str | None:
+    """One line a person reads; the reasons of lane h are for machines and left out."""
+    if isinstance(delivered, DeclaredLost):
+        return (
+            f"{delivered.site}/{delivered.node}  LOST  lane {delivered.lane} seq "
+            f"{delivered.first} to {delivered.last}: {delivered.reason}"
+        )
+    where = f"{delivered.site}/{delivered.key.node}"
+    if delivered.entry[0] == entry.WHY:
+        return None
+    try:
+        return f"{where}  {line(delivered.entry)}"
+    except RecordError as error:
+        return f"{where}  {error}"
+
+
+def line(logged: list[object]) -> str:
+    """A record as one line: its time, and what happened. Raises: RecordError."""
+    stamp = entries.entry_stamp(logged)
+    time = entries.utc_text(stamp.utc_us)
+    if logged[0] == entry.EVENT:
+        event, _ = entries.entry_event(logged)
+        return f"{time}  {'ALARM  ' if event.alarm else '       '}{words.sentence(event)}"
+    if logged[0] == entry.PLAN_VARIANCE:
+        return f"{time}         {words.variance(entries.entry_variance(logged))}"
+    key = entries.Key("", 0, "", 0)
+    shown = entries.delivered_json(logged, key)
+    named = [f"{name} {value}" for name, value in shown.items() if name not in _SHOWN_APART]
+    return f"{time}         {', '.join(named)}"
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"ftu-agent listen: {text}\n")
