@@ -15,7 +15,6 @@ from agent.errors import RecordError
 from agent.store import entries, entry
 from agent.uplink.consumer import Consumer, DeclaredLost, Delivered, Received, listen
 
-
 _SHOWN_APART = ("t", "clock", "key")
 
 

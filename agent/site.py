@@ -115,7 +115,7 @@ def load(path: Path, purpose: Purpose = "run") -> SiteFile:
     """The site file at `path`; relative paths in it start from its folder.
 
     purpose: what must be there. `run` needs [site], [device], [[sensor]] and [[bay]], `replay` only
-    [[bay]]; `check` takes a file of bays alone as one for replay, any other as one to run.
+    [[bay]]; `check` takes a file without [site] and [device] as one for replay, else as one to run.
     Raises: SiteError with every finding.
     """
     try:
@@ -140,7 +140,7 @@ def load_text(
     """
     document = _document(text, where)
     if purpose == "check":
-        purpose = "run" if document.keys() & {"site", "device", "sensor"} else "replay"
+        purpose = "run" if document.keys() & {"site", "device"} else "replay"
     findings = _unknown_tables(document)
     base = (folder or Path()).absolute()
     taken = {
@@ -256,7 +256,7 @@ def _check_wiring(bays: list[_Entry], sensors: list[_Entry] | None) -> None:
             place.miss(f"the bay's channels, since there are {len(sources)} sensors")
         elif sources and "frequency_hz" in bay.values:
             _check_frequency(bay, frequency, sources[0])
-    for entry in sensors or ():
+    for entry in sensors if sensors and bays else ():
         name = entry.values.get("name")
         if name and name not in used:
             entry.place.at("name").refuse(name, "feeds no bay", "a bay whose channels name it")

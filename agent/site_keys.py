@@ -34,12 +34,14 @@ PHASE_SETS = ("A", "B", "C", "AB", "BC", "AC", "ABC")
 REQUIRED = WRONG  # the default of a key that has none
 # What a bay may measure, as in contract.md section 2; agent/sensors/channels.py finds the channels.
 SWITCH = "switch"
-ROLES = (
-    *("ia", "ib", "ic", "i0"),
-    *("ua", "ub", "uc", "u0"),
-    *("u_load_a", "u_load_b", "u_load_c"),
-    SWITCH,
-)
+ROLES = {
+    **{f"i{phase}": f"current of phase {phase.upper()}" for phase in "abc"},
+    "i0": "residual current 3I0",
+    **{f"u{phase}": f"voltage of phase {phase.upper()} to earth" for phase in "abc"},
+    "u0": "U0 = (UA + UB + UC) / 3; a channel whose name says 3U0 or open delta counts as a third",
+    **{f"u_load_{phase}": f"voltage of phase {phase.upper()} behind the switch" for phase in "abc"},
+    SWITCH: "status of the switch, 1 = closed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ _LINE = Inline(
         )
     )
 )
-_CHANNELS = Inline(tuple(Key(role, Channel(), f"channel of {role}", None) for role in ROLES))
+_CHANNELS = Inline(tuple(Key(role, Channel(), meaning, None) for role, meaning in ROLES.items()))
 
 # The ranges of a simulated feeder are the driver's to check; here its keys, types and meanings.
 _HAPPENING = Inline(
@@ -333,13 +335,11 @@ def reference() -> str:
             f"## `{table.title}`\n\n{table.meaning}" + (f" Needed for {needed}." if needed else "")
         )
         parts.append(_rows(table.keys))
-        parts += [
-            f"### `{key.name}` of `{table.title}`\n\n{_rows(key.kind.keys)}"
-            for key in table.keys
-            if isinstance(key.kind, Inline)
-        ]
+        parts += _inner(table.keys, table.title)
         if table is SENSOR:
-            parts += [f"### Driver `{name}`\n\n{_rows(keys)}" for name, keys in DRIVERS.items()]
+            for name, keys in DRIVERS.items():
+                parts.append(f"### Driver `{name}`\n\n{_rows(keys)}")
+                parts += _inner(keys, f'driver = "{name}"')
     return "\n\n".join(parts) + "\n"
 
 
@@ -350,6 +350,18 @@ that is wrong with it at once. Unknown tables and keys are wrong too, and so is 
 part will obey. Paths are relative to the site file. examples/ holds whole files.
 
 This page is printed from agent/site_keys.py (`make docs`)."""
+
+
+def _inner(keys: tuple[Key, ...], title: str) -> list[str]:
+    """The tables within lines, and within lists in lines."""
+    kinds = [
+        (key.name, key.kind.kind if isinstance(key.kind, ListOf) else key.kind) for key in keys
+    ]
+    return [
+        f"### `{name}` of `{title}`\n\n{_rows(kind.keys)}"
+        for name, kind in kinds
+        if isinstance(kind, Inline)
+    ]
 
 
 def _rows(keys: tuple[Key, ...]) -> str:

@@ -219,7 +219,7 @@ class File:
     @property
     def expected(self) -> str:
         """The values that are taken, in words."""
-        return "an existing file or folder" if self.must_exist else "a path"
+        return "an existing file" if self.must_exist else "a path"
 
     def read(self, value: Any, place: Place) -> Any:
         """The path, absolute where the site file's own is."""

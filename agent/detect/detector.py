@@ -38,7 +38,7 @@ Taps = Mapping[str, Tap]
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """What a bay measures now, for screens; RMS, primary; None = no sensor."""
+    """What a bay measures now, for screens; true RMS, primary; None = no sensor."""
 
     bay: str
     t_us: int
@@ -59,15 +59,18 @@ class Detector:
         self._front_end = FrontEnd(layout, frequency_hz) if layout.rate_hz else None
         self._bays = [(BayDetector(bay, s, cycle_us), taps) for bay, s, taps in wired]
         self._previous_us: int | None = None
-        self._latest: list[tuple[str, int, BayQuantities]] = []
+        self._latest: tuple[int, Quantities | Reading] | None = None
 
     def feed(self, item: Block | Reading) -> list[Event]:
         """Events of one block or reading, in order of time and of the bays."""
         return self._samples(item) if isinstance(item, Block) else self._reading(item)
 
     def meters(self) -> list[Meter]:
-        """The last decision's quantities of every bay."""
-        return [_meter(bay, t_us, seen) for bay, t_us, seen in self._latest]
+        """True RMS of every bay over the last cycle, harmonics and all."""
+        if self._latest is None:
+            return []
+        t_us, seen = self._latest
+        return [_meter(bay.bay.name, t_us, partial(_rms, seen, taps)) for bay, taps in self._bays]
 
     def _samples(self, block: Block) -> list[Event]:
         if self._front_end is None:
@@ -81,35 +84,25 @@ class Detector:
             last = seen.first + k
             return block.sample_us(last), block.sample_us(last - window)
 
-        last = seen.re.shape[1] - 1
-        return self._decide(partial(_from_samples, seen), instant_us, last)
+        self._latest = block.sample_us(block.first + block.counts.shape[1] - 1), seen
+        return self._decide(partial(_from_samples, seen), instant_us)
 
     def _reading(self, reading: Reading) -> list[Event]:
         if reading.quality & (Quality.STALE | Quality.INVALID):
             return []
         since_us = reading.t_us if self._previous_us is None else self._previous_us
         self._previous_us = reading.t_us
-        return self._decide(partial(_from_reading, reading), lambda _: (reading.t_us, since_us), 0)
+        self._latest = reading.t_us, reading
+        return self._decide(partial(_from_reading, reading), lambda _: (reading.t_us, since_us))
 
     def _decide(
         self,
         quantities: Callable[[Taps], BayQuantities],
         instant_us: Callable[[int], tuple[int, int]],
-        last: int,
     ) -> list[Event]:
         events: list[Event] = []
-        self._latest = []
         for detector, taps in self._bays:
-            seen = quantities(taps)
-            events += detector.feed(seen, instant_us)
-            at_end = BayQuantities(
-                seen.currents[:, last:],
-                seen.changes[:, last:],
-                seen.residual[last:],
-                seen.voltages[:, last:],
-                seen.neutral[last:],
-            )
-            self._latest.append((detector.bay.name, instant_us(last)[0], at_end))
+            events += detector.feed(quantities(taps), instant_us)
         return sorted(events, key=lambda event: event.t_us)
 
 
@@ -215,12 +208,23 @@ def _unknown(count: int) -> Array:
     return np.full(count, np.nan)
 
 
-def _meter(bay: str, t_us: int, seen: BayQuantities) -> Meter:
-    def shown(values: Array) -> tuple[float | None, ...]:
-        return tuple(None if np.isnan(v) else float(v) for v in values)
+def _rms(seen: Quantities | Reading, taps: Taps, role: str) -> float | None:
+    """RMS of a role at the last decision; None where it has no sensor or no value."""
+    tap = taps.get(role)
+    if tap is None:
+        return None
+    if isinstance(seen, Quantities):
+        return float(np.sqrt(seen.square[tap.index, -1]) * abs(tap.scale))
+    value = seen.values[tap.index]
+    return None if value is None else value * tap.scale
 
-    (residual,) = shown(seen.residual)
-    (neutral,) = shown(seen.neutral)
+
+def _meter(bay: str, t_us: int, rms: Callable[[str], float | None]) -> Meter:
     return Meter(
-        bay, t_us, shown(seen.currents[:, 0]), shown(seen.voltages[:, 0]), residual, neutral
+        bay,
+        t_us,
+        tuple(rms(role) for role in ("ia", "ib", "ic")),
+        tuple(rms(role) for role in ("ua", "ub", "uc")),
+        rms("i0"),
+        rms("u0"),
     )

@@ -333,7 +333,7 @@ def _text(text: str | None) -> str | None:
     return clean if len(clean) <= _TEXT_LENGTH else clean[: _TEXT_LENGTH - 1] + "…"
 
 
-def _exact(value: float | int | str) -> tuple[int | str | None, int | None]:
+def _exact(value: float | str) -> tuple[int | str | None, int | None]:
     """(value, exponent) as entry.is_quantity says, so that a float comes back bit for bit."""
     if isinstance(value, str):
         return _text(value), None
