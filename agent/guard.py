@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from agent.clock import Clock
 from agent.detect.detector import Detector, Meter
+from agent.detect.supply import LIVE
 from agent.errors import SensorError, StoreError
 from agent.live import LiveSender
-from agent.records import Block, Event, Layout, Notice, Quality, Reading
+from agent.records import PHASES, Block, Event, Layout, Notice, Quality, Reading
 from agent.sensors.contract import Item, Sensor
 from agent.store import cbor, entries
 from agent.store.journal import Journal
@@ -31,13 +32,26 @@ METER_PERIOD_US = 500_000  # screens change twice a second
 BLIND_US = 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the last guard has left in the log, and when it was last seen deciding.
+
+    since_us: on this boot's monotonic clock; exact: the supervisor heard its heart, else it is
+    the instant of the log's last record, and it may have decided for longer.
+    supply: DEAD, LIVE or None of each phase, bay by bay, as last told.
+    """
+
+    since_us: int
+    exact: bool
+    supply: Mapping[str, tuple[int | None, ...]]
+
+
 class Guard:
     """Feeds every source's items to its detector and every event to the log.
 
     wire: builds the detector of a layout, when a source first shows it or changes it.
     bay_of: a bay fed by a sensor, named in events about the sensor.
-    blind_since_us: last decision of the guard before this one [us, monotonic]; 0 = unknown.
-    first_start: True when the log was created just now: there was nobody to be blind.
+    past: what the guard before this one has left; None at the first start of all.
     """
 
     def __init__(
@@ -49,8 +63,7 @@ class Guard:
         journal: Journal,
         clock: Clock,
         live: LiveSender,
-        blind_since_us: int,
-        first_start: bool,
+        past: Past | None,
     ) -> None:
         self._sensors = sensors
         self._wire = wire
@@ -58,8 +71,10 @@ class Guard:
         self._journal = journal
         self._clock = clock
         self._live = live
-        self._blind_since_us = blind_since_us
-        self._seeing = first_start
+        self._past = past
+        self._seeing = past is None
+        self._supply = dict(past.supply) if past else {}
+        self._announced: set[str] = set()
         self._detectors: dict[str, Detector] = {}
         self._metered_us = 0
         self._waiting: deque[tuple[str, bytes]] = deque()
@@ -106,9 +121,10 @@ class Guard:
             return
         detector = self._detectors.get(item.layout.sensor)
         if detector is None or detector.layout is not item.layout:
-            detector = self._detectors[item.layout.sensor] = self._wire(item.layout)
+            detector = self._wired(item.layout)
         for event in detector.feed(item):
             self._record(event)
+        self._announce(detector)
         seen_us = _last_instant(item)
         if not item.quality & (Quality.INVALID | Quality.STALE):
             self._sees(seen_us)
@@ -118,13 +134,31 @@ class Guard:
             meters = [meter for d in self._detectors.values() for meter in d.meters()]
             self._live.send({"meters": [_shown(meter) for meter in meters]})
 
+    def _wired(self, layout: Layout) -> Detector:
+        """A detector that goes on from the supply that was last told."""
+        detector = self._detectors[layout.sensor] = self._wire(layout)
+        looked_us = self.decided_us if self._seeing or self._past is None else self._past.since_us
+        detector.resume_supply(self._supply, looked_us)
+        return detector
+
+    def _announce(self, detector: Detector) -> None:
+        """Remember each bay's supply, and say once after a start how it was found."""
+        for bay, states in detector.supply().items():
+            if None in states:
+                continue
+            self._supply[bay] = states
+            if bay not in self._announced:
+                self._announced.add(bay)
+                live = "".join(p for p, state in zip(PHASES, states, strict=True) if state == LIVE)
+                now_us = self._clock.now_us()
+                self._record(Event(event="started", bay=bay, t_us=now_us, phases=live))
+
     def _sees(self, seen_us: int) -> None:
         """The first decision after a start: say how long nobody looked."""
-        if self._seeing:
+        if self._seeing or self._past is None:
             return
         self._seeing = True
-        known = 0 < self._blind_since_us <= seen_us
-        since_us = self._blind_since_us if known else None
+        since_us = self._past.since_us if self._past.exact else None
         stamp = self._clock.stamp(seen_us)
         self._store("h", cbor.dumps(entries.blind_entry(stamp, since_us, "restart")))
         self._live.send({"grew": "h"})

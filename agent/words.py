@@ -15,6 +15,7 @@ _NAMES = {
     "dip": "voltage dip",
     "overload": "overload",
     "sensor_trouble": "sensor trouble",
+    "started": "guard watches",
 }
 _KINDS = {"AG": "A to earth", "BG": "B to earth", "CG": "C to earth", "ABC": "three-phase"}
 
@@ -25,7 +26,7 @@ def sentence(event: Event) -> str:
     if event.kind:
         parts.append(_KINDS.get(event.kind, event.kind))
     if event.phases:
-        parts.append(f"phases {event.phases}")
+        parts.append(f"phases {event.phases}" + (" live" if event.event == "started" else ""))
     if event.event == "fault":
         parts += [f"{size:.0f} A" for size in (_largest(event.currents),) if size is not None]
         parts += [f"3I0 {event.residual_amps:.0f} A"] if event.residual_amps else []

@@ -6,7 +6,7 @@ sample changes nothing while it is idle, which is what makes skipping exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +61,15 @@ class BayDetector:
         self._undervoltage = Undervoltage(
             self._phase_volts, settings.undervoltage_share, _us(settings.undervoltage_delay_ms)
         )
+
+    @property
+    def supply_states(self) -> tuple[int | None, ...]:
+        """DEAD, LIVE or None (not known, or just changing) of each phase."""
+        return self._supply.settled()
+
+    def resume_supply(self, states: Sequence[int | None], since_us: int) -> None:
+        """Go on from the states that were last told; nobody has looked since `since_us`."""
+        self._supply.resume(list(states), since_us)
 
     def feed(
         self, seen: BayQuantities, instant_us: Callable[[int], tuple[int, int]]

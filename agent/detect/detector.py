@@ -5,7 +5,7 @@ Detection is a function of settings and samples: no clock, no chance, no hidden 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -64,6 +64,16 @@ class Detector:
     def feed(self, item: Block | Reading) -> list[Event]:
         """Events of one block or reading, in order of time and of the bays."""
         return self._samples(item) if isinstance(item, Block) else self._reading(item)
+
+    def supply(self) -> dict[str, tuple[int | None, ...]]:
+        """DEAD, LIVE or None of each phase, bay by bay."""
+        return {bay.bay.name: bay.supply_states for bay, _ in self._bays}
+
+    def resume_supply(self, known: Mapping[str, Sequence[int | None]], since_us: int) -> None:
+        """Go on from the states that were last told; nobody has looked since `since_us`."""
+        for bay, _ in self._bays:
+            if bay.bay.name in known:
+                bay.resume_supply(known[bay.bay.name], since_us)
 
     def meters(self) -> list[Meter]:
         """True RMS of every bay over the last cycle, harmonics and all."""

@@ -37,6 +37,20 @@ class Supply:
             None,
         ]  # earliest instant at which the old state was left
 
+    def resume(self, states: "list[int | None]", since_us: int) -> None:
+        """Go on from states that were true at `since_us`; nobody has looked since.
+
+        A phase that is found otherwise changed at an unknown instant after that.
+        """
+        for phase in range(3):
+            if states[phase] is not None:
+                self.states[phase] = states[phase]
+                self._left[phase] = since_us
+
+    def settled(self) -> "tuple[int | None, ...]":
+        """States of the phases; None where one is not known, or just leaving its state."""
+        return tuple([self.states[p] if self._left[p] is None else None for p in range(3)])
+
     def idle(self) -> bool:
         """True when voltages that confirm the present states would change nothing here."""
         return None not in self.states and self._left == [None, None, None]
