@@ -22,7 +22,7 @@ run:  ## a feeder, its terminal, a broker and a consumer on your screen; ARGS="-
 
 test:  ## every test, with the real servers and tools they need; ARGS="-k journal"
 	@./prepare.sh test
-	PATH="$$PATH:/usr/sbin" .venv/bin/pytest --numprocesses auto $(ARGS)
+	PATH="$$PATH:/usr/sbin" .venv/bin/pytest --numprocesses auto --dist worksteal $(ARGS)
 
 check:  ## format, lint, types
 	@./prepare.sh check

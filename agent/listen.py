@@ -14,6 +14,7 @@ from agent import words
 from agent.errors import RecordError
 from agent.store import entries, entry
 from agent.uplink.consumer import Consumer, DeclaredLost, Delivered, Received, listen
+from agent.uplink.mqtt import parse_broker
 
 _SHOWN_APART = ("t", "clock", "key")
 
@@ -23,6 +24,7 @@ def run(url: str, name: str, state: Path | None, *, as_json: bool, ack: bool) ->
 
     A record is printed and flushed before its marks are on disk and before it is acknowledged.
     """
+    parse_broker(url)
     consumer = Consumer(name, state, ack=ack, tell=_tell)
     asyncio.run(_until_signal(url, consumer, _json if as_json else _text))
     return 0

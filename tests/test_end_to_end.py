@@ -55,7 +55,15 @@ nominal_volts = 10000
 frequency_hz = 50
 earthing = "resonant"
 rating_amps = 400
-channels = {{ ia = "wire.ia", ib = "wire.ib", ic = "wire.ic", i0 = "wire.i0", ua = "wire.ua", ub = "wire.ub", uc = "wire.uc" }}
+[bay.channels]
+ia = "wire.ia"
+ib = "wire.ib"
+ic = "wire.ic"
+i0 = "wire.i0"
+ua = "wire.ua"
+ub = "wire.ub"
+uc = "wire.uc"
+
 [[bay]]
 name = "tail"
 section = "s2"
@@ -63,7 +71,13 @@ nominal_volts = 10000
 frequency_hz = 50
 earthing = "resonant"
 rating_amps = 400
-channels = {{ ia = "meter.ia", ib = "meter.ib", ic = "meter.ic", ua = "meter.ua", ub = "meter.ub", uc = "meter.uc" }}
+[bay.channels]
+ia = "meter.ia"
+ib = "meter.ib"
+ic = "meter.ic"
+ua = "meter.ua"
+ub = "meter.ub"
+uc = "meter.uc"
 
 [uplink]
 broker = "{broker}"

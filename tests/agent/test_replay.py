@@ -1,0 +1,188 @@
+"""`replay` as its user runs it: over generated records, and over real ones where they are there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.agent.detect.feeder import PICKUP, RATING, healthy_volts, times, two_phase
+
+SITE = """
+[[bay]]
+name = "main"
+section = "s1"
+nominal_volts = {volts}
+frequency_hz = {hz}
+earthing = "{earthing}"
+rating_amps = {rating}
+"""
+FAULTS = {"fault", "high_impedance_fault", "intermittent_earth_fault", "broken_conductor"}
+
+
+def replay(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "agent", "replay", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def told(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def site_file(folder: Path, **values: object) -> Path:
+    path = folder / "site.toml"
+    known = {"volts": 10_000, "hz": 50, "earthing": "resonant", "rating": RATING}
+    path.write_text(SITE.format(**(known | values)))
+    return path
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    """A two-phase fault at 0.1 s in a 1999 BINARY record, written by hand from the standard."""
+    t = times(4000, 0.4, 0.1)
+    rows = np.concatenate((two_phase(t, 3 * PICKUP, 1.0, 0.04, (200, 0.0)), healthy_volts(t)))
+    counts = np.rint(rows / 0.5).astype("<i2").T
+    frames = np.zeros(len(t), dtype=[("n", "<u4"), ("t", "<u4"), ("a", "<i2", (6,))])
+    frames["n"] = np.arange(1, len(t) + 1)
+    frames["t"] = np.arange(len(t)) * 250
+    frames["a"] = counts
+    names = [("IA", "A", "A"), ("IB", "B", "A"), ("IC", "C", "A")]
+    names += [("UA", "A", "V"), ("UB", "B", "V"), ("UC", "C", "V")]
+    lines = ["station,device,1999", "6,6A,0D"]
+    lines += [
+        f"{k},{name},{phase},,{unit},0.5,0,0,-32767,32767,1,1,P"
+        for k, (name, phase, unit) in enumerate(names, start=1)
+    ]
+    stamp = "24/11/2026,08:00:00.000000"
+    lines += ["50", "1", f"4000,{len(t)}", stamp, stamp, "BINARY", "1"]
+    (tmp_path / "two_phase.cfg").write_text("\r\n".join(lines) + "\r\n")
+    (tmp_path / "two_phase.dat").write_bytes(frames.tobytes())
+    return tmp_path / "two_phase.cfg"
+
+
+def test_a_fault_is_told_in_json(record: Path, tmp_path: Path) -> None:
+    done = replay(record, "--site", site_file(tmp_path), "--json")
+    assert done.returncode == 0
+    (fault,) = [event for event in told(done) if event["event"] == "fault"]
+    assert fault["record"] == "two_phase"
+    assert fault["bay"] == "main"
+    assert fault["kind"] == "BC"
+    assert fault["direction"] == "unknown"
+    assert fault["alarm"] is True
+    assert fault["onset"] == pytest.approx(0.1, abs=0.005)
+    assert 0.1 < fault["t"] <= 0.12
+    assert fault["why"]["phase_pickup_amps"] == PICKUP
+
+
+def test_the_same_without_a_site_file_from_nominal_values_that_are_told(record: Path) -> None:
+    done = replay(record)
+    assert done.returncode == 0
+    assert "no site file; taken as 10000 V, 400.1 A rating, 50 Hz" in done.stderr
+    assert "ALARM FAULT, bay main, BC" in done.stdout
+
+
+def test_settings_move_the_pickup(record: Path, tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(
+        "[main]\nphase_pickup_amps = 9000\nresidual_pickup_amps = 9000\n"
+    )
+    site = site_file(tmp_path)
+    done = replay(record, "--site", site, "--settings", tmp_path / "settings.toml", "--json")
+    assert done.returncode == 0
+    assert not [event for event in told(done) if event["event"] == "fault"]
+
+
+def test_a_stated_mapping_is_followed_and_what_is_missing_is_told(
+    record: Path, tmp_path: Path
+) -> None:
+    mapping = "ia=IB,ib=IC,ic=IA,i0=3I0,ua=UB,ub=UC,uc=UA"
+    done = replay(record, "--site", site_file(tmp_path), "--channels", mapping, "--json")
+    assert done.returncode == 0
+    assert "no channel '3I0'" in done.stderr
+    (fault,) = [event for event in told(done) if event["event"] == "fault"]
+    assert fault["kind"] == "AB"
+
+
+def test_a_cut_just_after_the_decision_still_yields_it(record: Path, tmp_path: Path) -> None:
+    site = site_file(tmp_path)
+    (whole,) = [e for e in told(replay(record, "--site", site, "--json")) if e["event"] == "fault"]
+    samples = round(whole["t"] * 4000) + 1
+    dat = record.with_suffix(".dat")
+    dat.write_bytes(dat.read_bytes()[: samples * 20])
+    record.write_text(record.read_text().replace("4000,1600", f"4000,{samples}"))
+    (cut,) = [e for e in told(replay(record, "--site", site, "--json")) if e["event"] == "fault"]
+    assert cut == whole
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        pytest.param(lambda cfg: cfg.unlink(), "is neither file nor folder", id="no-file"),
+        pytest.param(lambda cfg: cfg.write_bytes(b"\xff\x00nonsense"), "two_phase", id="no-cfg"),
+        pytest.param(lambda cfg: cfg.with_suffix(".dat").unlink(), "two_phase", id="no-dat"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_one_line_and_no_traceback(
+    record: Path, spoil: Callable[[Path], None], expected: str
+) -> None:
+    spoil(record)
+    done = replay(record)
+    assert done.returncode in (1, 2)
+    assert expected in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_one_bad_record_does_not_keep_the_others_back(record: Path, tmp_path: Path) -> None:
+    (tmp_path / "a_bad.cfg").write_text("nothing")
+    done = replay(tmp_path, "--site", site_file(tmp_path), "--json")
+    assert done.returncode == 1
+    assert "a_bad" in done.stderr
+    assert [event["event"] for event in told(done)][0] == "fault"
+
+
+def test_several_bays_want_a_choice(record: Path, tmp_path: Path) -> None:
+    site = site_file(tmp_path)
+    site.write_text(site.read_text() + site.read_text().replace('"main"', '"other"'))
+    done = replay(record, "--site", site)
+    assert done.returncode == 2
+    assert "--bay, one of main, other" in done.stderr
+    assert replay(record, "--site", site, "--bay", "other").returncode == 0
+
+
+def real_rows() -> list[dict[str, str]]:
+    """The rows of INDEX.md beside the real records; [] where they are not there."""
+    folder = os.environ.get("FTU_RECORDS")
+    if not folder or not (Path(folder) / "INDEX.md").exists():
+        return []
+    lines = (Path(folder) / "INDEX.md").read_text().splitlines()
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
+    head, *rows = [row for row in table if len(row) > 12]
+    return [dict(zip(head, row, strict=True)) for row in rows if not row[0].startswith("-")]
+
+
+@pytest.mark.skipif(not real_rows(), reason="FTU_RECORDS names no folder of real records")
+@pytest.mark.parametrize("row", real_rows(), ids=lambda row: row["record"])
+def test_real_records_alarm_where_there_is_a_fault_and_only_there(
+    row: dict[str, str], tmp_path: Path
+) -> None:
+    volts = round(float(row["phase voltage nominal"] or 5773.5) * 3**0.5, 1)
+    incomer = row["record"].startswith("incomer")
+    earthing = "resonant" if incomer else "solid"
+    site = site_file(tmp_path, volts=volts, hz=row["f"], rating=row["rating A"], earthing=earthing)
+    path = Path(os.environ["FTU_RECORDS"]) / f"{row['record']}.cfg"
+    done = replay(path, "--site", site, "--json")
+    assert done.returncode == 0, done.stderr
+    alarms = [e for e in told(done) if e["event"] in FAULTS and e["alarm"]]
+    if row["kind"] == "no_fault":
+        assert not alarms
+    own = row["where"] in ("forward", "unknown") and not incomer
+    if row["kind"] == "fault" and own and float(row["current ratio"] or 0) >= 3:
+        assert alarms
+        assert alarms[0]["t"] > float(row["onset"])
