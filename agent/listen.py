@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent import words
-from agent.errors import RecordError
+from agent.errors import RecordError, UsageError
 from agent.store import entries, entry
 from agent.uplink.consumer import Consumer, DeclaredLost, Delivered, Received, listen
 from agent.uplink.mqtt import parse_broker
@@ -25,7 +25,10 @@ def run(url: str, name: str, state: Path | None, *, as_json: bool, ack: bool) ->
     A record is printed and flushed before its marks are on disk and before it is acknowledged.
     """
     parse_broker(url)
-    consumer = Consumer(name, state, ack=ack, tell=_tell)
+    try:
+        consumer = Consumer(name, state, ack=ack, tell=_tell)
+    except ValueError as error:
+        raise UsageError("--consumer", str(error)) from error
     asyncio.run(_until_signal(url, consumer, _json if as_json else _text))
     return 0
 

@@ -22,8 +22,8 @@ from typing import Any
 import pytest
 
 from agent.store.journal import Lost, Stored, export, verify
-from tests.agent.sensors.meter import Meter
 from tests.agent.uplink.broker import Mosquitto
+from tests.meter import Meter
 
 SITE = """
 [site]
