@@ -133,6 +133,12 @@ class Agent:
         self._process.wait()
         until(lambda: not any(map(alive, children)), "the end of the orphans", 5.0)
 
+    def put_down(self) -> None:
+        """Whatever state it is in."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     def end(self) -> int:
         assert self._process is not None
         self._process.terminate()
@@ -203,7 +209,7 @@ def house(tmp_path: Path) -> Iterator[tuple[Agent, Consumer, Mosquitto, Meter]]:
         consumer.start()
         stack.callback(consumer.kill)
         agent.start()
-        stack.callback(lambda: agent._process and agent._process.kill())
+        stack.callback(agent.put_down)
         yield agent, consumer, broker, meter
 
 

@@ -144,7 +144,7 @@ def test_one_bad_record_does_not_keep_the_others_back(record: Path, tmp_path: Pa
     done = replay(tmp_path, "--site", site_file(tmp_path), "--json")
     assert done.returncode == 1
     assert "a_bad" in done.stderr
-    assert [event["event"] for event in told(done)][0] == "fault"
+    assert told(done)[0]["event"] == "fault"
 
 
 def test_several_bays_want_a_choice(record: Path, tmp_path: Path) -> None:
