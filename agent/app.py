@@ -12,6 +12,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -223,19 +224,14 @@ def check(site: SiteFile, path: Path) -> None:
     from agent.sensors import drivers
 
     findings: list[str] = []
-    for config in site.sensors:
+    drivers_built = [
+        partial(drivers.build, config, lambda: 0, path.parent) for config in site.sensors
+    ]
+    for attempt in (*drivers_built, partial(_plans, site)):
         try:
-            drivers.build(config, lambda: 0, path.parent)
-        except SiteError as error:
-            findings += error.findings
+            attempt()
         except AgentError as error:
-            findings.append(str(error))
-        if not fed_by(site, config.name):
-            findings.append(f"sensor {config.name}: feeds no bay; expected one that names it")
-    try:
-        _plans(site)
-    except SiteError as error:
-        findings += error.findings
+            findings += str(error).splitlines()
     if findings:
         raise SiteError(str(path), tuple(findings))
 

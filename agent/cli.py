@@ -142,7 +142,7 @@ def _check(chosen: argparse.Namespace) -> int:
     from agent import app, site
 
     try:
-        wired = site.load(chosen.site, purpose="run")
+        wired = site.load(chosen.site, purpose="check")
         app.check(wired, chosen.site)
     except SiteError as error:
         for finding in error.findings:

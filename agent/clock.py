@@ -10,7 +10,9 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from agent.errors import StoreError
 
@@ -69,10 +71,22 @@ def discipline() -> tuple[int, int | None]:
 
 
 def _kernel_discipline() -> tuple[bool, int] | None:
+    """(somebody disciplines the clock, bound of its error in us); None when nobody can tell."""
+    adjtimex, timex = _adjtimex()
+    timex.modes = 0  # read only
+    with contextlib.suppress(OSError):
+        if adjtimex(timex) >= 0:
+            return not timex.status & _STA_UNSYNC, int(timex.maxerror)
+    return None
+
+
+@cache
+def _adjtimex() -> tuple[Any, Any]:
+    """The system call and the structure it fills."""
     import ctypes  # 0.5 MB, paid for only by the process that stamps
 
     class Timex(ctypes.Structure):
-        _fields_ = [
+        _fields_ = (
             ("modes", ctypes.c_uint),
             ("offset", ctypes.c_long),
             ("freq", ctypes.c_long),
@@ -80,14 +94,10 @@ def _kernel_discipline() -> tuple[bool, int] | None:
             ("esterror", ctypes.c_long),
             ("status", ctypes.c_int),
             ("rest", ctypes.c_byte * 256),
-        ]
+        )
 
-    timex = Timex()
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.adjtimex(ctypes.byref(timex)) >= 0:
-            return not timex.status & _STA_UNSYNC, int(timex.maxerror)
-    return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    return (lambda timex: libc.adjtimex(ctypes.byref(timex))), Timex()
 
 
 def boot_counter(data_dir: Path) -> int:

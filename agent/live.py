@@ -86,5 +86,7 @@ async def receiving(directory: Path, take: Callable[[dict[str, Any]], None]) -> 
         yield protocol
     finally:
         transport.close()
+        with contextlib.suppress(FileNotFoundError):
+            (directory / _NAME).unlink()
         for number in opened:
             os.close(number)

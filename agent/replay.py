@@ -63,7 +63,7 @@ def _chosen(site: SiteFile, name: str | None, path: Path) -> Bay:
 
 def _of_bay(bay: Bay) -> dict[str, str] | None:
     """The site's own mapping without its sensors: a record takes their place."""
-    return {role: place.rpartition(".")[2] for role, place in bay.channels.items()} or None
+    return {role: place.partition(".")[2] or place for role, place in bay.channels.items()} or None
 
 
 def run(paths: list[Path], asked: Replay, show: Show, tell: Tell) -> int:

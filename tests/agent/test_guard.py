@@ -1,0 +1,191 @@
+"""Guard keeps deciding whatever happens to its log, and says what it did not see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.clock import Clock
+from agent.detect.detector import Detector
+from agent.detect.settings import defaults
+from agent.errors import SensorError, StoreError
+from agent.guard import WAITING_LIMIT, Guard, Past
+from agent.live import LiveSender
+from agent.records import Block, Channel, Layout, Notice, Quality
+from agent.sensors.contract import Item
+from agent.store import cbor, entry
+from agent.store.journal import Journal, Stored, export
+from tests.agent.detect.feeder import (
+    BAY,
+    PICKUP,
+    ROLES,
+    TAPS,
+    counts,
+    healthy_volts,
+    layout,
+    times,
+    two_phase,
+)
+
+
+class Played:
+    """A sensor that delivers a list of items and ends."""
+
+    name = "wire"
+
+    def __init__(self, items: list[Item | Exception]) -> None:
+        self._items = items
+        self.ended = asyncio.Event()
+
+    async def stream(self) -> AsyncIterator[Item]:
+        try:
+            for item in self._items:
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+                await asyncio.sleep(0)
+        finally:
+            self.ended.set()
+
+
+def fault_blocks() -> list[Item | Exception]:
+    """Healthy load, a fault at 0.1 s, the feeder lost at 0.2 s."""
+    t = times(1600, 0.5, 0.1)
+    currents = two_phase(t, 3 * PICKUP, 0.5, 0.03, (200, 0.0))
+    volts = healthy_volts(t)
+    currents[:, t > 0.1] = 0.0
+    volts[:, t > 0.1] = 0.0
+    samples = counts(currents, volts)
+    wired = layout(1600)
+    return [Block(wired, k, 0, samples[:, k : k + 8]) for k in range(0, samples.shape[1], 8)]
+
+
+def guard(
+    journal: Any, folder: Path, items: list[Item | Exception], past: Past | None = None
+) -> Guard:
+    return Guard(
+        sensors=[Played(items)],
+        wire=lambda seen: Detector(seen, [(BAY, defaults(BAY), TAPS)]),
+        bay_of=lambda _: BAY.name,
+        journal=journal,
+        clock=Clock(1),
+        live=LiveSender(folder),
+        past=past,
+    )
+
+
+def run(watching: Guard) -> None:
+    """Until the sensor's last item has been taken; guard itself would run for ever."""
+    (sensor,) = watching._sensors
+
+    async def scenario() -> None:
+        task = asyncio.create_task(watching.run())
+        async with asyncio.timeout(20):
+            await sensor.ended.wait()  # type: ignore[attr-defined]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(scenario())
+    watching._live.close()
+
+
+def told(folder: Path, lane: str = "a") -> list[dict[str, Any]]:
+    return [
+        entry.as_dict(cbor.loads(item.payload))
+        for name, item in export(folder / "log")
+        if name == lane and isinstance(item, Stored)
+    ]
+
+
+def test_every_decision_is_in_the_log_with_its_why(tmp_path: Path) -> None:
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, fault_blocks()))
+    assert [told_of["event"] for told_of in told(tmp_path)] == [
+        "started",
+        "fault",
+        "dip",
+        "fault_cleared",
+        "voltage_loss",
+    ]
+    whys = told(tmp_path, "h")
+    assert [(why["type"], why["lane"], why["seq"]) for why in whys] == [
+        ("why", "a", seq) for seq in (2, 3, 4, 5)
+    ]
+
+
+class FullDisk:
+    """A journal whose disk is full for its first appends. A real one cannot be filled in a test
+    of everybody's machine; test_journal.py shows that a real ENOSPC raises just this.
+    """
+
+    def __init__(self, real: Journal, refuse: int) -> None:
+        self._real = real
+        self.refuse = refuse
+
+    def append(self, lane: str, payload: bytes, *, sync: bool = True) -> int:
+        self.refuse -= 1
+        if self.refuse >= 0:
+            raise StoreError("log", "No space left on device")
+        return self._real.append(lane, payload, sync=sync)
+
+    def sync(self) -> None:
+        self._real.sync()
+
+
+def test_what_a_full_disk_refuses_waits_and_keeps_its_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(FullDisk(journal, refuse=1), tmp_path, fault_blocks()))
+    names = [told_of["event"] for told_of in told(tmp_path)]
+    assert names == ["started", "fault", "dip", "fault_cleared", "voltage_loss"]
+    assert capsys.readouterr().err.count("detection goes on") == 1
+
+
+def test_what_waits_is_bounded_and_the_oldest_is_given_up_counted(tmp_path: Path) -> None:
+    notices: list[Item | Exception] = [
+        Notice("wire", k, "stalled", str(k)) for k in range(WAITING_LIMIT + 5)
+    ]
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        watching = guard(FullDisk(journal, refuse=10**9), tmp_path, notices)
+        run(watching)
+        assert watching.given_up == 5
+
+
+def test_a_sensor_that_can_never_work_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, [SensorError("wire", "no such file", "a path")]))
+    (trouble,) = told(tmp_path)
+    assert trouble["event"] == "sensor_trouble"
+    assert "no such file" in trouble["detail"]
+
+
+def test_a_restart_says_how_long_nobody_looked_and_what_changed_meanwhile(tmp_path: Path) -> None:
+    live = {BAY.name: (1, 1, 1)}
+    dead = [item for item in fault_blocks() if isinstance(item, Block) and item.first >= 520]
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, list(dead), Past(100_000, exact=True, supply=live)))
+    (blind,) = [told_of for told_of in told(tmp_path, "h") if told_of["type"] == "blind"]
+    first_us = dead[0].sample_us(dead[0].first + 7)
+    assert blind["since_before_us"] == first_us - 100_000
+    (loss,) = [told_of for told_of in told(tmp_path) if told_of["event"] == "voltage_loss"]
+    assert loss["mono_us"] - loss["earliest_before_us"] == 100_000
+
+
+def test_an_invalid_block_is_no_sight(tmp_path: Path) -> None:
+    wired = Layout("wire", tuple(Channel(role, "A") for role in ROLES), Fraction(1600))
+    block = Block(wired, 0, 0, counts(*healthy(80)), Quality.INVALID)
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        watching = guard(journal, tmp_path, [block], Past(0, exact=False, supply={}))
+        run(watching)
+    assert told(tmp_path, "h") == []
+
+
+def healthy(samples: int) -> tuple[Any, Any]:
+    t = times(1600, samples / 1600, 0.0)
+    return two_phase(t, 0.1, 0.0, 0.03), healthy_volts(t)

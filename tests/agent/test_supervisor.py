@@ -1,0 +1,84 @@
+"""The supervisor's judgement of its children; that it restarts them, test_end_to_end shows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent import heartbeat, supervisor
+from agent.supervisor import HEARTBEAT, LINK_DELAY_S, STARTING_S, STUCK_S, Child
+
+
+def child(role: str) -> Child:
+    made = Child(role, [])
+    made.pipe, made.beat_at, made.pid = os.open(os.devnull, os.O_RDONLY), 100.0, 4_000_000
+    made.started_at = 100.0
+    return made
+
+
+@pytest.mark.parametrize(
+    ("beaten", "silent_s", "expected"),
+    [
+        pytest.param(False, STARTING_S - 1, False, id="a-start-takes-its-time"),
+        pytest.param(False, STARTING_S + 1, True, id="but-not-for-ever"),
+        pytest.param(True, STUCK_S - 1, False, id="a-pause"),
+        pytest.param(True, STUCK_S + 1, True, id="its-heart-has-stopped"),
+    ],
+)
+def test_a_silent_child_is_stuck(beaten: bool, silent_s: float, expected: bool) -> None:
+    watched = child("guard")
+    watched.beaten = beaten
+    assert watched.stuck(100.0 + silent_s) is expected
+
+
+def test_guard_is_back_at_once_and_link_ever_later() -> None:
+    guard, link = child("guard"), child("link")
+    delays = []
+    for _ in range(10):
+        for each in (guard, link):
+            each.pipe = os.open(os.devnull, os.O_RDONLY)
+            each.buried(101.0, 9)
+        delays.append(link.again_at - 101.0)
+    assert guard.again_at <= 101.5  # contract: back within a second, even when it fails at once
+    assert delays[0] == pytest.approx(LINK_DELAY_S[0])
+    assert delays == sorted(delays)
+    assert delays[-1] == pytest.approx(LINK_DELAY_S[1])
+
+
+def test_the_newest_heartbeat_counts() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    watched = child("guard")
+    watched.pipe = reading
+    watched.listen(1.0)
+    assert not watched.beaten
+    os.write(writing, HEARTBEAT.pack(5) + HEARTBEAT.pack(7) + b"cut")
+    watched.listen(2.0)
+    assert (watched.last_us, watched.beat_at, watched.beaten) == (7, 2.0, True)
+    assert heartbeat.BEAT.format == HEARTBEAT.format
+
+
+def test_a_site_that_cannot_be_built_is_one_line_again_and_again_and_no_traceback(
+    tmp_path: Path,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "agent.app", "guard", str(tmp_path / "none.toml"), "1", "1", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "none.toml" in done.stderr
+
+
+def test_it_imports_next_to_nothing() -> None:
+    code = "import agent.supervisor, sys; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"asyncio", "numpy", "cbor2", "paho", "json", "logging", "argparse", "subprocess"}
+    assert not heavy & set(told.stdout.split())
+    assert supervisor.GOODBYE_S < 5
