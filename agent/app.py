@@ -227,7 +227,8 @@ def check(site: SiteFile, path: Path) -> None:
     drivers_built = [
         partial(drivers.build, config, lambda: 0, path.parent) for config in site.sensors
     ]
-    for attempt in (*drivers_built, partial(_plans, site)):
+    attempts: list[Callable[[], object]] = [*drivers_built, partial(_plans, site)]
+    for attempt in attempts:
         try:
             attempt()
         except AgentError as error:
