@@ -12,6 +12,10 @@ import json
 import struct
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 # Starting takes some 35 ms; a table of thousands of calls a second or two.
 DEADLINE_S = 60
 
@@ -44,12 +48,12 @@ class Failure:
         return f"Failure({self.kind!r}, {self.text!r})"
 
 
-def here(calls: list) -> list:
+def here(calls: "list[Any]") -> "list[Any]":
     """Answers of CPython to [(module, function, args), ...]; a call that raises: a Failure."""
     return [_answer(module, function, args) for module, function, args in calls]
 
 
-def run(calls: list, micropython: str, directory: str) -> list:
+def run(calls: "list[Any]", micropython: str, directory: str) -> "list[Any]":
     """Answers of the board to the same calls.
 
     calls: [(module, function, args), ...], made in this order by one process; modules are found
@@ -120,7 +124,7 @@ def unpack(packed: object) -> object:
     return Failure(content[0], content[1])
 
 
-def _answer(module: str, function: str, args: list) -> object:
+def _answer(module: str, function: str, args: "Any") -> object:
     try:
         __import__(module)
         return getattr(sys.modules[module], function)(*args)

@@ -130,25 +130,32 @@ class Waveform:
     def _sampled(self, k: int) -> Array:
         """A span through the converter: noise added, rounded, clipped at full scale."""
         feeder = self.feeder
-        t = np.arange(k * SPAN, (k + 1) * SPAN) / feeder.rate_hz
+        indices = np.arange(k * SPAN, (k + 1) * SPAN)
         chance = np.random.Generator(np.random.Philox(key=feeder.seed, counter=[0, 0, 0, k]))
         sizes = np.array([max(feeder.load_amps, 1.0)] * 4 + [feeder.nominal_volts / 3**0.5] * 4)
         noise = chance.standard_normal((8, SPAN)) * sizes[:, None] * 10 ** (-feeder.noise_db / 20)
-        counts: Array = np.rint((self._primary(t) + noise) / self._scales)
+        counts: Array = np.rint((self._primary(indices) + noise) / self._scales)
         return counts.clip(-HALF_SCALE, HALF_SCALE)
 
-    def _primary(self, t: Array) -> Array:
-        """Amperes and volts of all channels at these instants since the first sample."""
+    def _primary(self, indices: npt.NDArray[np.int64]) -> Array:
+        """Amperes and volts of all channels at these samples."""
+        t = indices / self.feeder.rate_hz
         currents, volts = self._load(t), self._volts(t)
         for happening in self._script:
-            since = t - happening.at_s
-            if self.feeder.repeat_s:
-                since = np.where(since < 0, since, np.mod(since, self.feeder.repeat_s))
-            # The script's own axis: what happened at `at_s` happens again at the same angle.
-            self._happen(happening, since, currents, volts)
+            self._happen(happening, self._since(happening, indices), currents, volts)
         return np.concatenate(
             (currents, currents.sum(axis=0)[None], volts, volts.sum(axis=0)[None] / 3)
         )
+
+    def _since(self, happening: Happening, indices: npt.NDArray[np.int64]) -> Array:
+        """Seconds since the happening began, anew in each round of the script. Rounds are whole
+        samples, so that every one has the very same instants.
+        """
+        rate = self.feeder.rate_hz
+        if period := round(self.feeder.repeat_s * rate):
+            rounds = np.maximum(indices - int(happening.at_s * rate), 0) // period
+            indices = indices - rounds * period
+        return np.asarray(indices / rate - happening.at_s)
 
     def _happen(self, happening: Happening, since: Array, currents: Array, volts: Array) -> None:
         during = (since >= 0) & (since < happening.for_s)

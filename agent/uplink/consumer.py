@@ -185,7 +185,7 @@ class Consumer:
                 self._to_ack[site, node] = None
 
     def _seen(self, site: str, node: str, epoch: int, lane: str) -> Seen:
-        """The memory of a lane; a log heard of for the first time becomes the node's present one."""
+        """The memory of a lane; a log heard of first becomes the node's present one."""
         if (site, node) not in self._marks and len(self._marks) >= NODES:
             raise RecordError("envelope", f"node {node} is one too many", f"at most {NODES} nodes")
         logs = self._marks.setdefault((site, node), {})

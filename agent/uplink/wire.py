@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Item = Any
     Map = dict[int, Any]
     Entry = list[Any]
-    # ("record", seq, entry) or ("lost", first, last, reason)
+    # Of a record: its word, seq and entry. Of a loss: its word, first and last seq, reason.
     LaneItem = tuple[Any, ...]
     # epoch, lowest seq still kept, next seq, lost ranges (first, last, reason)
     LaneState = tuple[int, int, int, list[tuple[int, int, str]]]

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.errors import SiteError
+from agent.sensors import drivers
+from agent.site import SensorConfig
+
+
+def test_every_driver_of_the_table_can_be_built(tmp_path: Path) -> None:
+    options: dict[str, dict[str, object]] = {
+        "comtrade": {},
+        "simulated": {"load_amps": 10.0},
+        "modbus": {"host": "127.0.0.1", "profile": "generic"},
+    }
+    assert set(options) == set(drivers.DRIVERS)
+    for driver, known in options.items():
+        sensor = drivers.build(SensorConfig("s", driver, known), lambda: 0, tmp_path)
+        assert sensor.name == "s"
+
+
+def test_a_file_beside_the_site_file_is_found(tmp_path: Path) -> None:
+    (tmp_path / "map.toml").write_text('source = "s"\n[[point]]\nname = "x"\naddress = 1\n')
+    options = {"host": "h", "profile": "map.toml"}
+    assert drivers.build(SensorConfig("m", "modbus", options), lambda: 0, tmp_path).name == "m"
+
+
+def test_an_unknown_driver_is_told_with_those_that_are_there() -> None:
+    with pytest.raises(SiteError, match="expected one of comtrade, simulated, modbus"):
+        drivers.build(SensorConfig("s", "telepathy"), lambda: 0)
+
+
+def test_a_driver_is_imported_only_when_asked_for() -> None:
+    code = (
+        "import sys; from agent.sensors import drivers; from agent.site import SensorConfig;"
+        "drivers.build(SensorConfig('s', 'simulated'), lambda: 0);"
+        "print('pymodbus' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
