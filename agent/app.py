@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__
-from agent.clock import Clock, Stamp
+from agent.clock import Clock
 from agent.errors import AgentError, SensorError, SiteError
 from agent.heartbeat import beat
 from agent.site import Bay, SiteFile, load
 
 if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.detect.detector import Detector
-    from agent.guard import Guard, Past
+    from agent.guard import Guard
     from agent.link import Link
     from agent.outage.plan import Plan
     from agent.records import Layout
@@ -77,6 +77,7 @@ async def _named(work: Awaitable[object]) -> None:
 
 def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard:
     """Sensors, detectors and the log's lanes a and h."""
+    from agent import past
     from agent.guard import Guard
     from agent.live import LiveSender
     from agent.sensors import drivers
@@ -91,50 +92,8 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
         journal=journal,
         clock=clock,
         live=LiveSender(data_dir),
-        past=_past(data_dir / "log", clock, last_us),
+        past=past.from_log(data_dir / "log", GUARD_LANES, clock, last_us),
     )
-
-
-def _past(log: Path, clock: Clock, last_us: int) -> Past | None:
-    """What the guard before this one left, from the log's lanes a and h."""
-    from agent.detect.supply import DEAD, LIVE
-    from agent.guard import Past
-    from agent.records import PHASES
-    from agent.store import cbor, entries, entry
-    from agent.store.journal import Stored, export
-
-    supply: dict[str, tuple[int | None, ...]] = {}
-    last: Stamp | None = None
-    for _, item in export(log, GUARD_LANES):
-        if not isinstance(item, Stored):
-            continue
-        try:
-            logged = cbor.loads(item.payload)
-            stamp = entries.entry_stamp(logged)
-            event = entries.entry_event(logged)[0] if logged[0] == entry.EVENT else None
-        except (AgentError, TypeError, ValueError):
-            continue  # the log's reader has told what it cannot read
-        if last is None or stamp.utc_us > last.utc_us:
-            last = stamp
-        if event is not None and event.event in ("started", "voltage_loss", "voltage_restored"):
-            known = supply.get(event.bay, (None, None, None))
-            told = event.phases or ""
-            if event.event == "started":
-                supply[event.bay] = tuple(LIVE if p in told else DEAD for p in PHASES)
-            else:
-                state = DEAD if event.event == "voltage_loss" else LIVE
-                supply[event.bay] = tuple(
-                    state if p in told else before for p, before in zip(PHASES, known, strict=True)
-                )
-    if last is None:
-        return None
-    if last_us:
-        return Past(last_us, exact=True, supply=supply)
-    if last.boot == clock.boot:
-        return Past(last.mono_us, exact=False, supply=supply)
-    # Another boot: its monotonic clock is gone, the distance in UTC is what is left.
-    now = clock.stamp(clock.now_us())
-    return Past(now.mono_us - (now.utc_us - last.utc_us), exact=False, supply=supply)
 
 
 def fed_by(site: SiteFile, sensor: str) -> list[Bay]:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from agent.clock import Clock
 from agent.detect.detector import Detector, Meter
 from agent.detect.supply import LIVE
 from agent.errors import SensorError, StoreError
 from agent.live import LiveSender
+from agent.past import Past, States
 from agent.records import PHASES, Block, Event, Layout, Notice, Quality, Reading
 from agent.sensors.contract import Item, Sensor
 from agent.store import cbor, entries
@@ -30,20 +31,6 @@ SYNC_PERIOD_S = 1.0  # lanes other than a are flushed in groups of at most a sec
 METER_PERIOD_US = 500_000  # screens change twice a second
 # Longer than this between two decisions of a source, and the time between was not observed.
 BLIND_US = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What the last guard has left in the log, and when it was last seen deciding.
-
-    since_us: on this boot's monotonic clock; exact: the supervisor heard its heart, else it is
-    the instant of the log's last record, and it may have decided for longer.
-    supply: DEAD, LIVE or None of each phase, bay by bay, as last told.
-    """
-
-    since_us: int
-    exact: bool
-    supply: Mapping[str, tuple[int | None, ...]]
 
 
 class Guard:
@@ -73,7 +60,7 @@ class Guard:
         self._live = live
         self._past = past
         self._seeing = past is None
-        self._supply = dict(past.supply) if past else {}
+        self._supply: dict[str, States] = dict(past.supply) if past else {}
         self._announced: set[str] = set()
         self._detectors: dict[str, Detector] = {}
         self._metered_us = 0

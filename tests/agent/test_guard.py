@@ -14,8 +14,9 @@ from agent.clock import Clock
 from agent.detect.detector import Detector
 from agent.detect.settings import defaults
 from agent.errors import SensorError, StoreError
-from agent.guard import WAITING_LIMIT, Guard, Past
+from agent.guard import WAITING_LIMIT, Guard
 from agent.live import LiveSender
+from agent.past import Past
 from agent.records import Block, Channel, Layout, Notice, Quality
 from agent.sensors.contract import Item
 from agent.store import cbor, entry
