@@ -219,7 +219,7 @@ def _way(event: Event, logged: list[Any], now_us: int) -> str:
     if event.onset_us is not None:
         parts.append(f"decided {(event.t_us - event.onset_us) / 1000:.1f} ms after inception")
     parts.append(f"logged +{shown.get('lag_us', 0) / 1000:.1f} ms")
-    parts.append(f"received +{(now_us - event.t_us) / 1000:.1f} ms after the decision's sample")
+    parts.append(f"received +{(now_us - event.t_us) / 1000:.1f} ms")
     return "its way: " + ", ".join(parts)
 
 
