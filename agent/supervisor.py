@@ -27,6 +27,9 @@ STARTING_S = 30.0
 # contract.md: run ends within 5 s of SIGTERM; one second is kept for the supervisor itself.
 GOODBYE_S = 4.0
 LINK_DELAY_S = (0.2, 30.0)  # first and longest wait before link is started again
+# A guard that ends so often without a single heartbeat cannot work here: the log is another's, or
+# the disk refuses us. A predecessor that is just dying lets go of the log within a second.
+HOPELESS_STARTS = 6
 
 
 class Child:
@@ -43,6 +46,7 @@ class Child:
         self.started_at = 0.0
         self.again_at = 0.0
         self.failures = 0
+        self.ever_beaten = False
 
     def start(self, now: float) -> None:
         """Spawn it with the writing end of a fresh heartbeat pipe."""
@@ -69,7 +73,7 @@ class Child:
             (newest,) = HEARTBEAT.unpack_from(beats, whole - HEARTBEAT.size)
             self.last_us = max(self.last_us, newest)
             self.beat_at = now
-            self.beaten = True
+            self.beaten = self.ever_beaten = True
 
     def stuck(self, now: float) -> bool:
         """True when it is alive by name only."""
@@ -90,6 +94,10 @@ class Child:
         elif self.failures > 3:  # a guard that cannot even start must not spin
             self.again_at += 0.5
 
+    def hopeless(self) -> bool:
+        """True when it has never come to life, however often it was started."""
+        return not self.ever_beaten and self.failures >= HOPELESS_STARTS
+
     def signal(self, number: int) -> None:
         """Send it a signal, if it lives."""
         if self.pid:
@@ -97,7 +105,9 @@ class Child:
 
 
 def main(arguments: list[str]) -> int:
-    """Run until SIGTERM or SIGINT; 1 when a child did not say goodbye in time, else 0."""
+    """Run until SIGTERM or SIGINT; 1 when a child did not say goodbye in time, 2 when guard cannot
+    start at all, else 0.
+    """
     site, data_dir = arguments
     from agent.clock import boot_counter  # its imports are needed by no other line here
 
@@ -115,6 +125,10 @@ def main(arguments: list[str]) -> int:
                 child.signal(signal.SIGKILL)
         _wait(children, wake, timeout_s=0.2)
         _bury(children)
+        if children[0].hopeless():
+            say("guard cannot start here; its reason stands above")
+            _goodbye(children)
+            return 2
     _tell_systemd("STOPPING=1")
     return _goodbye(children)
 

@@ -294,6 +294,20 @@ def declared_lost(agent: Agent) -> list[tuple[str, int]]:
     ]
 
 
+def test_a_second_agent_on_the_same_log_gives_up_and_says_why(
+    house: tuple[Agent, Consumer, Mosquitto, Meter],
+) -> None:
+    agent, consumer, _, _ = house
+    until(lambda: consumer.events("started", "head"), "the first agent's first word")
+    command = [sys.executable, "-m", "agent", "run", "--site", str(agent.site)]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode == 2
+    assert "lane a" in second.stderr
+    assert "guard cannot start here" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert agent.end() == 0
+
+
 def test_a_running_agent_says_goodbye_and_leaves_an_intact_log(
     house: tuple[Agent, Consumer, Mosquitto, Meter],
 ) -> None:
