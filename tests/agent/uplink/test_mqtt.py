@@ -683,9 +683,9 @@ def test_an_expiring_message_is_gone_after_its_time(broker: Mosquitto) -> None:
             connect(broker.url, "one", protocol="5") as port,
             connect(broker.url, "old", protocol="311") as old,
         ):
-            await port.publish("short", b"x", retain=True, expiry_s=1)
+            await port.publish("short", b"x", retain=True, expiry_s=3)
             await port.publish("long", b"x", retain=True)
-            await old.publish("old", b"x", retain=True, expiry_s=1)
+            await old.publish("old", b"x", retain=True, expiry_s=3)
 
             async def retained() -> list[str]:
                 async with connect(broker.url, "reader") as reader:
