@@ -228,9 +228,11 @@ def test_every_record_arrives_once_through_kills_and_a_broker_that_is_away(
     meter.set(HEALTHY)
     until(lambda: consumer.events("voltage_restored", "tail"), "the return that the meter shows")
 
+    links = agent.starts("link")
     broker.kill()
     before = faults_in(agent)
     until(lambda: faults_in(agent) >= before + 3, "three faults while the broker is away")
+    assert agent.starts("link") == links  # a broker that is away restarts nothing
     agent.kill("guard")
     agent.kill("link")
     broker.start()
@@ -250,6 +252,7 @@ def test_every_record_arrives_once_through_kills_and_a_broker_that_is_away(
 
     assert_each_once(agent, consumer)
     assert verify(agent.log).ok
+    assert "Traceback" not in agent.said()
     for blind in consumer.events("blind"):
         if blind.get("since_before_us") is not None:
             assert blind["since_before_us"] < 2_000_000

@@ -300,6 +300,9 @@ class Publisher:
                 tasks.create_task(self._send(port, tasks), name="send records")
                 tasks.create_task(self._show(port), name="send live values")
                 tasks.create_task(self._keep(), name="keep marks")
+                # Waiting in the body: a group that is only waited for at its end leaves, before
+                # Python 3.13, its own cancellation counted on this task (cpython #116720).
+                await asyncio.get_running_loop().create_future()
         except BaseExceptionGroup as group:
             broken, other = group.split(UplinkError)
             if broken is None or other is not None:
