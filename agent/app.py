@@ -14,7 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent import __version__
 from agent.clock import Clock
@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> int:
 async def _live(pipe: int, build: Callable[[], Guard | Link]) -> None:
     """Run what `build` makes until a signal asks for its end or nobody listens to its heart."""
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_one_line)
     asked = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
@@ -69,6 +70,11 @@ async def _live(pipe: int, build: Callable[[], Guard | Link]) -> None:
     await asyncio.gather(*pending, return_exceptions=True)
     for task in done:
         task.result()  # an error that ended the work is the process's own
+
+
+def _one_line(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What a library's callback let fall, such as aiomqtt's writer on a socket just closed."""
+    sys.stderr.write(f"ftu-agent: {context['message']}: {context.get('exception')!r}\n")
 
 
 async def _named(work: Awaitable[object]) -> None:

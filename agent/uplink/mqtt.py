@@ -244,7 +244,6 @@ class Port:
     """
 
     def __init__(self, options: _Options, protocol: str) -> None:
-        self._loop = asyncio.get_running_loop()
         self.protocol = protocol
         self.closed = asyncio.Event()
         self.reason = ""
@@ -427,7 +426,6 @@ class Port:
         paho.on_connect = self._on_connect
         paho.on_disconnect = self._on_disconnect
         paho.on_socket_open = self._on_socket_open
-        paho.on_socket_register_write = self._on_socket_register_write
         paho.on_publish = self._on_publish
         paho.on_subscribe = self._on_subscribe
         paho.on_message = self._on_message
@@ -442,19 +440,6 @@ class Port:
             raise ConnectionAbortedError("abandoned")
         self._reached = True
         self._aiomqtt_on_socket_open(client, userdata, sock)
-
-    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:  # noqa: ARG002
-        # From any thread. aiomqtt's own would watch the number of a socket that may be closed by
-        # the time the loop gets to it, which the loop then tells in a traceback.
-        self._loop.call_soon_threadsafe(self._watch_for_writing, client, sock)
-
-    def _watch_for_writing(self, client: Any, sock: Any) -> None:
-        def write() -> None:
-            with contextlib.suppress(Exception):  # a broken link is told by on_disconnect
-                client.loop_write()
-
-        if sock.fileno() >= 0:
-            self._loop.add_writer(sock.fileno(), write)
 
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
