@@ -62,6 +62,7 @@ class Guard:
         self._seeing = past is None
         self._supply: dict[str, States] = dict(past.supply) if past else {}
         self._announced: set[str] = set()
+        self._looked: dict[str, int] = {}  # last decision of each source [us]
         self._detectors: dict[str, Detector] = {}
         self._metered_us = 0
         self._waiting: deque[tuple[str, bytes]] = deque()
@@ -116,6 +117,7 @@ class Guard:
         if not item.quality & (Quality.INVALID | Quality.STALE):
             self._sees(seen_us)
             self.decided_us = max(self.decided_us, seen_us)
+            self._looked[item.layout.sensor] = seen_us
         if seen_us - self._metered_us >= METER_PERIOD_US:
             self._metered_us = seen_us
             meters = [meter for d in self._detectors.values() for meter in d.meters()]
@@ -124,8 +126,8 @@ class Guard:
     def _wired(self, layout: Layout) -> Detector:
         """A detector that goes on from the supply that was last told."""
         detector = self._detectors[layout.sensor] = self._wire(layout)
-        looked_us = self.decided_us if self._seeing or self._past is None else self._past.since_us
-        detector.resume_supply(self._supply, looked_us)
+        before_us = self._past.since_us if self._past else 0
+        detector.resume_supply(self._supply, self._looked.get(layout.sensor, before_us))
         return detector
 
     def _announce(self, detector: Detector) -> None:

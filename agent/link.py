@@ -135,7 +135,12 @@ class Link:
             self.refused += 1
             return []
         fact = self._fact(event, stamp)
-        return [] if fact is None else self._projection.feed(fact)
+        try:
+            return [] if fact is None else self._projection.feed(fact)
+        except ValueError as error:  # a record that cannot be true must not end link, nor loop it
+            self.refused += 1
+            say(f"lane a: {error}")
+            return []
 
     def _fact(self, event: Event, stamp: Stamp) -> SupplyFact | None:
         """What an event says of the supply of a section, on the UTC axis of its own stamp."""

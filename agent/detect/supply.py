@@ -105,4 +105,5 @@ class Supply:
             self.states[phase] = state
             self._left[phase] = None
             self._since[phase] = None
-        return state, "".join(["ABC"[p] for p in moved]), min(left), max(since)
+        latest = max(since)
+        return state, "".join(["ABC"[p] for p in moved]), min(min(left), latest), latest

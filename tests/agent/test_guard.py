@@ -178,6 +178,22 @@ def test_a_restart_says_how_long_nobody_looked_and_what_changed_meanwhile(tmp_pa
     assert loss["mono_us"] - loss["earliest_before_us"] == 100_000
 
 
+def test_a_second_source_goes_on_from_the_past_and_not_from_what_the_first_has_seen(
+    tmp_path: Path,
+) -> None:
+    items = [item for item in fault_blocks() if isinstance(item, Block) and item.first >= 520]
+    late = Layout("other", items[0].layout.channels, items[0].layout.rate_hz)
+    # The other source's samples are older than what the first one has delivered already.
+    other = [Block(late, k.first, -100_000, k.counts) for k in items]
+    past = Past(50_000, exact=True, supply={BAY.name: (1, 1, 1)})
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, [*items, *other], past))
+    losses = [told_of for told_of in told(tmp_path) if told_of["event"] == "voltage_loss"]
+    assert len(losses) == 1  # the bay is one; its first source has told it
+    for loss in losses:
+        assert loss["earliest_before_us"] >= loss["latest_before_us"]
+
+
 def test_an_invalid_block_is_no_sight(tmp_path: Path) -> None:
     wired = Layout("wire", tuple(Channel(role, "A") for role in ROLES), Fraction(1600))
     block = Block(wired, 0, 0, counts(*healthy(80)), Quality.INVALID)
