@@ -106,4 +106,4 @@ class Supply:
             self._left[phase] = None
             self._since[phase] = None
         latest = max(since)
-        return state, "".join(["ABC"[p] for p in moved]), min(min(left), latest), latest
+        return state, "".join(["ABC"[p] for p in moved]), min(*left, latest), latest

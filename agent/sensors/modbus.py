@@ -183,6 +183,12 @@ async def _in_time(answer: Any, timeout_s: float) -> Any:
             return await answer
     except TimeoutError as error:
         raise Away(f"no answer within {timeout_s:g} s") from error
+    except Exception as error:
+        # pymodbus turns our own cancellation into an error of the link; it is still our end.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from error
+        raise
 
 
 def from_options(name: str, options: Mapping[str, Any], now_us: Callable[[], int]) -> Modbus:

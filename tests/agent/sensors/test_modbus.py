@@ -212,6 +212,29 @@ def test_what_does_not_fit_the_question_is_no_value(
     assert {reading.values[0] for reading in readings(items)} == {42.0}
 
 
+def test_a_cancellation_in_the_middle_of_a_request_is_obeyed() -> None:
+    async def scenario() -> None:
+        asked = asyncio.Event()
+
+        async def reply(_: int, request: bytes) -> None:
+            asked.set()  # and no answer
+
+        async def drain(port: int) -> None:
+            async for _ in modbus(port, ONE, timeout_ms=3000).stream():
+                pass
+
+        async with liar(reply) as port:
+            task = asyncio.create_task(drain(port))
+            async with asyncio.timeout(5):
+                await asked.wait()
+            task.cancel()
+            async with asyncio.timeout(1):
+                await asyncio.gather(task, return_exceptions=True)
+            assert task.cancelled()
+
+    asyncio.run(scenario())
+
+
 def test_an_exception_reply_is_an_invalid_reading_and_the_link_stays() -> None:
     async def reply(number: int, request: bytes) -> bytes:
         if number % 2:
