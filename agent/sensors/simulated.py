@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ Array = npt.NDArray[np.float64]
 CHANNELS = ("ia", "ib", "ic", "i0", "ua", "ub", "uc", "u0")
 SPAN = 1024  # samples computed at once; noise is drawn for whole spans
 HALF_SCALE = 32767  # a 16-bit converter
+LARGEST = 1e15  # of any number among the options; what is beyond is a slip, and may overflow
 LATE_US = 1_000_000  # a consumer that is later than this has missed what lies between
 SAGGED = 0.4  # voltage left in a faulted phase at the feeder head
 _SHIFTS = np.array([0.0, -2.0, 2.0]) * np.pi / 3
@@ -49,15 +50,18 @@ class Happening:
 
     def wrong(self) -> str:
         """What is impossible about it, or ""."""
-        if self.what not in ("fault", "outage", "dip"):
-            return f"what = {self.what!r}; expected fault, outage or dip"
-        if self.kind not in FAULT_KINDS:
-            return f"kind = {self.kind!r}; expected one of {', '.join(FAULT_KINDS)}"
-        if not self.phases or any(phase not in PHASES for phase in self.phases):
-            return f"phases = {self.phases!r}; expected some of {PHASES}"
-        if not (self.at_s >= 0 and self.for_s > 0 and self.amps > 0 and self.x_over_r > 0):
-            return "expected at_s from 0, and for_s, amps and x_over_r above 0"
-        return "" if 0 < self.depth <= 1 else f"depth = {self.depth!r}; expected above 0, up to 1"
+        phases_exist = self.phases != "" and all(phase in PHASES for phase in self.phases)
+        return _complaints(
+            self,
+            what=(self.what in ("fault", "outage", "dip"), "fault, outage or dip"),
+            kind=(self.kind in FAULT_KINDS, f"one of {', '.join(FAULT_KINDS)}"),
+            phases=(phases_exist, f"some of {PHASES}"),
+            at_s=(self.at_s >= 0, "0 or more"),
+            for_s=(self.for_s > 0, "above 0"),
+            amps=(self.amps > 0, "above 0"),
+            x_over_r=(self.x_over_r > 0, "above 0"),
+            depth=(0 < self.depth <= 1, "above 0, up to 1"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +87,28 @@ class Feeder:
 
     def wrong(self) -> str:
         """What is impossible about it, or ""."""
-        if not 800 <= self.rate_hz <= 51_200:
-            return f"rate_hz = {self.rate_hz}; expected 800 to 51200"
-        if not 45 <= self.frequency_hz <= 65:
-            return f"frequency_hz = {self.frequency_hz}; expected 45 to 65"
-        if not 0 < self.power_factor <= 1:
-            return f"power_factor = {self.power_factor}; expected above 0, up to 1"
-        sizes = (self.nominal_volts, self.full_scale_amps, self.full_scale_volts)
-        if min(sizes) <= 0 or min(self.load_amps, self.seed, self.repeat_s, self.noise_db) < 0:
-            return "expected volts and full scales above 0, load, seed, noise_db, repeat_s from 0"
-        return ""
+        return _complaints(
+            self,
+            rate_hz=(800 <= self.rate_hz <= 51_200, "800 to 51200"),
+            frequency_hz=(45 <= self.frequency_hz <= 65, "45 to 65"),
+            nominal_volts=(self.nominal_volts > 0, "above 0"),
+            load_amps=(self.load_amps >= 0, "0 or more"),
+            power_factor=(0 < self.power_factor <= 1, "above 0, up to 1"),
+            noise_db=(self.noise_db >= 0, "0 or more"),
+            full_scale_amps=(self.full_scale_amps > 0, "above 0"),
+            full_scale_volts=(self.full_scale_volts > 0, "above 0"),
+            seed=(self.seed >= 0, "0 or more"),
+            repeat_s=(self.repeat_s >= 0, "0 or more"),
+        )
+
+
+def _complaints(table: Feeder | Happening, **checks: tuple[bool, str]) -> str:
+    """Every field that is impossible, and what was expected of it; "" when none is."""
+    return "; ".join(
+        f"{key} = {getattr(table, key)!r}; expected {expected}"
+        for key, (right, expected) in checks.items()
+        if not right
+    )
 
 
 class Waveform:
@@ -102,6 +118,7 @@ class Waveform:
         self.feeder = feeder
         self._script = script
         self._omega = 2 * np.pi * feeder.frequency_hz
+        self._period = round(feeder.repeat_s * feeder.rate_hz)
         self._scales = np.array(
             [feeder.full_scale_amps / HALF_SCALE] * 4 + [feeder.full_scale_volts / HALF_SCALE] * 4
         )[:, None]
@@ -142,20 +159,27 @@ class Waveform:
         t = indices / self.feeder.rate_hz
         currents, volts = self._load(t), self._volts(t)
         for happening in self._script:
-            self._happen(happening, self._since(happening, indices), currents, volts)
+            rounds, since = self._since(happening, indices)
+            for number in np.unique(rounds):
+                at_s = happening.at_s + number * self._period / self.feeder.rate_hz
+                of_round = np.where(rounds == number, since, -1.0)
+                self._happen(replace(happening, at_s=at_s), of_round, currents, volts)
         return np.concatenate(
             (currents, currents.sum(axis=0)[None], volts, volts.sum(axis=0)[None] / 3)
         )
 
-    def _since(self, happening: Happening, indices: npt.NDArray[np.int64]) -> Array:
-        """Seconds since the happening began, anew in each round of the script. Rounds are whole
-        samples, so that every one has the very same instants.
+    def _since(
+        self, happening: Happening, indices: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], Array]:
+        """Round of the script at each sample, and the seconds since the happening began in it.
+        Rounds are whole samples, so that every one has the very same instants; the load, whose
+        cycles need not fit into a round, goes on from one to the next.
         """
         rate = self.feeder.rate_hz
-        if period := round(self.feeder.repeat_s * rate):
-            rounds = np.maximum(indices - int(happening.at_s * rate), 0) // period
-            indices = indices - rounds * period
-        return np.asarray(indices / rate - happening.at_s)
+        rounds = np.zeros_like(indices)
+        if self._period:
+            rounds = np.maximum(indices - int(happening.at_s * rate), 0) // self._period
+        return rounds, np.asarray((indices - rounds * self._period) / rate - happening.at_s)
 
     def _happen(self, happening: Happening, since: Array, currents: Array, volts: Array) -> None:
         during = (since >= 0) & (since < happening.for_s)
@@ -172,31 +196,34 @@ class Waveform:
     def _short(
         self, fault: Happening, since: Array, currents: Array, volts: Array, during: Any
     ) -> None:
-        """Each faulted phase carries the fault's current until its first zero after the end."""
+        """Each faulted phase carries, beside the load, the fault's current until its first zero
+        after the end.
+        """
         for phase in fault.kind.replace("G", ""):
             row = PHASES.index(phase)
             end_s = self._first_zero(fault, row)
             carries = (since >= 0) & (since < end_s)
-            currents[row, carries] = self._fault_current(fault, row, since[carries])
+            currents[row, carries] += self._added(fault, row, since[carries])
             volts[row, during] *= SAGGED
 
     def _first_zero(self, fault: Happening, row: int) -> float:
-        """When the arc in this phase goes out, on the happening's axis. [s]"""
+        """When what the fault adds goes out, on the happening's axis: in both phases of one loop
+        at once, so that they leave no residual. [s]
+        """
         cycle_s = 1 / self.feeder.frequency_hz
         after = fault.for_s + np.arange(0, 2 * cycle_s, 1e-5)
-        signs = np.sign(self._fault_current(fault, row, after))
+        signs = np.sign(self._added(fault, row, after))
         turns = np.flatnonzero(signs[1:] != signs[:-1])
         return float(after[turns[0]]) if turns.size else fault.for_s
 
-    def _fault_current(self, fault: Happening, row: int, since: Array) -> Array:
-        """Instantaneous current since the inception: the load's, and on it what the fault adds,
-        which sets out from zero, since the current of an inductance cannot jump.
+    def _added(self, fault: Happening, row: int, since: Array) -> Array:
+        """Instantaneous current that the fault adds to the load's, since its inception. It sets
+        out from zero: the current of an inductance cannot jump.
         """
         angle = self._omega * fault.at_s + self._fault_angle(fault, row)
         steady = np.cos(self._omega * since + angle)
         offset = np.cos(angle) * np.exp(-since * self._omega / fault.x_over_r)
-        load = self._load(fault.at_s + since)[row]
-        return np.asarray(load + _ROOT2 * fault.amps * (steady - offset))
+        return np.asarray(_ROOT2 * fault.amps * (steady - offset))
 
     def _fault_angle(self, fault: Happening, row: int) -> float:
         """Angle of the fault current: the driving voltage's, less that of the impedance."""
@@ -324,7 +351,8 @@ def _made(
         if key not in types:
             wrong.append(f"{where}{key}: unknown; expected one of {', '.join(types)}")
         elif not _fits(value, str(types[key])):
-            wrong.append(f"{where}{key} = {value!r}: expected a {types[key]}")
+            limit = "" if types[key] == "str" else f" within {LARGEST:g}"
+            wrong.append(f"{where}{key} = {value!r}: expected a {types[key]}{limit}")
     needed = {"what", "at_s", "for_s"} & types.keys() - table.keys()
     wrong += [f"{where}{key}: missing" for key in sorted(needed)]
     if len(wrong) > before:
@@ -341,4 +369,6 @@ def _fits(value: Any, expected: str) -> bool:
         return isinstance(value, str)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return bool(np.isfinite(value)) and (expected == "float" or isinstance(value, int))
+    if not abs(value) < LARGEST:  # neither is what is not a number
+        return False
+    return expected == "float" or isinstance(value, int)

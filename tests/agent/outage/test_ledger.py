@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -87,3 +88,41 @@ def test_phases_do_not_know_of_each_other(facts: list[Any]) -> None:
         if section == "s1" and "B" in phases
     ]
     assert of_phase(facts) == of_phase(alone)
+
+
+@given(histories())
+def test_rebuilt_after_any_restart_it_is_as_it_was_when_fed_one_by_one(facts: list[Any]) -> None:
+    running = Ledger()
+    for count, fact in enumerate(facts, start=1):
+        running.feed(fact)
+        seen = [i for section in ("s1", "s2") for i in running.intervals(section)]
+        assert sorted(seen, key=repr) == sorted(ledger.intervals(facts[:count]), key=repr)
+
+
+@given(histories())
+def test_dead_now_is_what_the_last_fact_of_each_phase_said(facts: list[Any]) -> None:
+    ledger_now, last = Ledger(), {}
+    for section, phases, live, low, high in facts:
+        ledger_now.feed((section, phases, live, low, high))
+        last.update({(section, phase): live for phase in phases})
+    for section in ("s1", "s2"):
+        dead = "".join(phase for phase in "ABC" if last.get((section, phase)) is False)
+        assert ledger_now.dead_phases(section) == dead
+        lasting = [i[1] for i in ledger_now.intervals(section) if i[4] is None]
+        assert sorted(lasting) == list(dead)
+
+
+def test_long_histories_are_the_same_on_the_board(board: Any) -> None:
+    calls, expected = [], []
+    for seed in range(20):
+        chance = random.Random(seed)
+        facts: list[Any] = []
+        t_us = 1_795_478_400_000_000  # beyond the small integers of a board
+        for _ in range(40):
+            t_us += chance.randrange(10**6)
+            section, phases = chance.choice(["s1", "s2"]), chance.choice(["A", "BC", "ABC"])
+            live, width_us = chance.random() < 0.5, chance.randrange(10**6)
+            facts.append([section, phases, live, t_us - width_us, t_us])
+        calls.append(("agent.outage.ledger", "intervals", [facts]))
+        expected.append(ledger.intervals(facts))
+    assert board(calls) == expected

@@ -97,3 +97,118 @@ def test_any_text_is_plans_or_findings(tmp_path: Path, text: str) -> None:
         load([path])
     except SiteError as error:
         assert error.findings
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "name",
+        "contact_name",
+        "Phone",
+        "tel",
+        "mobile",
+        "e-mail",
+        "address",
+        "contact",
+        "person",
+        "customer_ids",
+        "wechat",
+        "姓名",
+        "联系电话",
+        "手机号",
+        "用户地址",
+    ],
+)
+def test_whatever_would_hold_a_person_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(SiteError) as caught:
+        load([file(tmp_path, f'{GOOD}"{key}" = "x"\n')])
+    (finding,) = caught.value.findings
+    assert f"{key}: a plan on the device holds no person" in finding
+    assert "'x'" not in finding
+
+
+@pytest.mark.parametrize("key", ["start", "end", "issued_at"])
+@pytest.mark.parametrize(
+    "value", ["2026-11-24T08:00:00", "2026-11-24", "08:00:00", '"2026-11-24T08:00:00Z"', "1"]
+)
+def test_a_time_without_its_offset_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    lines = [line for line in GOOD.splitlines() if not line.startswith(key)]
+    with pytest.raises(SiteError) as caught:
+        load([file(tmp_path, "\n".join([*lines, f"{key} = {value}"]))])
+    (finding,) = caught.value.findings
+    assert f"{key}: expected a date and time with its offset" in finding
+
+
+def test_an_offset_is_the_same_instant_written_otherwise(tmp_path: Path) -> None:
+    utc = GOOD.replace("T08:00:00+08:00", "T00:00:00Z")
+    assert load([file(tmp_path, utc)]) == load([file(tmp_path, GOOD)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("x = " + "9" * 5000, id="a-number-of-5000-digits"),
+        pytest.param("x = " + "[" * 5000, id="too-deep"),
+        pytest.param("\ufeff" + GOOD, id="a-byte-order-mark"),
+        pytest.param(GOOD + "tolerance_s = 1", id="a-key-twice"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_apart_is_one_finding(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SiteError) as caught:
+        load([file(tmp_path, text)])
+    (finding,) = caught.value.findings
+    assert "is not TOML" in finding
+
+
+VALUES = st.sampled_from(
+    [
+        '"s1"',
+        '""',
+        "0",
+        "-1",
+        "3",
+        "9" * 30,
+        "nan",
+        "-inf",
+        "1.5",
+        "true",
+        "[]",
+        "[1, {}]",
+        "{}",
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-23:59",
+        "2026-11-24T08:00:00",
+        '"ABC"',
+    ]
+)
+KEYS = st.sampled_from(
+    [
+        "id",
+        "revision",
+        "kind",
+        "section",
+        "start",
+        "end",
+        "phases",
+        "issued_at",
+        "cancelled",
+        "tolerance_s",
+        "phone",
+        "colour",
+        "a.b",
+    ]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.dictionaries(KEYS, VALUES, max_size=4))
+def test_any_value_of_any_key_is_plans_or_findings(tmp_path: Path, changes: dict[str, str]) -> None:
+    kept = [line for line in GOOD.splitlines() if line.split(" ")[0] not in changes]
+    told = [f"{key} = {value}" for key, value in changes.items()]
+    try:
+        (plan,) = load([file(tmp_path, "\n".join([*kept, *told]), "any.toml")])
+    except SiteError as error:
+        assert error.findings
+    else:
+        assert plan.start_us < plan.end_us
+        assert not {"phone", "colour", "a.b"} & changes.keys()

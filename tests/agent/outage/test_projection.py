@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.clock import SOURCE_NAMES
 from agent.outage.plan import Plan
 from agent.outage.projection import Projection, SupplyFact
 from agent.outage.variance import PlanVariance
@@ -117,3 +118,47 @@ def test_rebuilt_from_the_log_it_makes_the_same(history: list[Any]) -> None:
         for each in facts[: count + 1]:
             written += restarted.feed(each)
     assert written == made
+
+
+def test_a_cancelled_plan_that_went_dead_is_told() -> None:
+    cancelled = Plan("P1", 2, "planned", "s1", 1000 * S, 2000 * S, cancelled=True)
+    projection = Projection([PLAN, cancelled])
+    projection.feed(fact(1000, live=False))
+    assert verdicts(projection.feed(fact(2000, live=True))) == [("executed_though_cancelled",)]
+
+
+def test_the_worst_clock_of_an_outage_judges_it() -> None:
+    projection = Projection([PLAN])
+    projection.feed(SupplyFact("s1", "ABC", False, 1000 * S, 1000 * S, 3, 500))
+    projection.feed(SupplyFact("s1", "A", True, 1990 * S, 1990 * S, 1, 9 * S))
+    (variance,) = projection.feed(SupplyFact("s1", "BC", True, 2000 * S, 2000 * S, 2, 1000))
+    assert variance.clock_source == SOURCE_NAMES[1]
+    assert variance.clock_error_us == 9 * S
+    assert variance.start_deviation_low_ms == -9000
+
+
+def test_one_fact_without_a_clock_leaves_start_and_end_unjudged() -> None:
+    projection = Projection([PLAN])
+    projection.feed(SupplyFact("s1", "ABC", False, 1000 * S, 1000 * S, 0, None))
+    (variance,) = projection.feed(fact(2000, live=True))
+    assert variance.verdicts == ("undetermined_start", "undetermined_end")
+    assert variance.duration_deviation_low_ms == 0
+    # The next outage is another one, with its own clock.
+    other = Plan("P2", 1, "planned", "s1", start_us=3000 * S, end_us=4000 * S)
+    projection = Projection([PLAN, other])
+    projection.feed(SupplyFact("s1", "ABC", False, 1000 * S, 1000 * S, 0, None))
+    projection.feed(fact(2000, live=True))
+    projection.feed(fact(3000, live=False))
+    assert verdicts(projection.feed(fact(4000, live=True))) == [("on_time",)]
+
+
+def test_the_first_instant_observed_counts_whatever_comes_later() -> None:
+    projection = Projection([PLAN])
+    for at_s in (1500, 1000, 3000):
+        projection.observed(at_s * S)
+    assert verdicts(projection.tick(2011 * S)) == [("not_executed",)]
+    assert projection.tick(2012 * S) == []
+
+
+def test_nobody_there_at_all_claims_nothing() -> None:
+    assert Projection([PLAN]).tick(9000 * S) == []

@@ -60,6 +60,21 @@ def measured(
             id="nobody-vouches-for-the-clock",
         ),
         pytest.param(measured(0, 0, phases="AB"), ("scope_under",), id="a-phase-stayed-live"),
+        pytest.param(measured(-90, 90), ("early_start", "late_end"), id="both-instants-told"),
+        pytest.param(measured(-60, 0, error_us=1), ("borderline_start",), id="a-microsecond-short"),
+        pytest.param(
+            measured(-65, 0, error_us=4 * S), ("early_start",), id="early-for-any-such-clock"
+        ),
+        pytest.param(
+            measured(0, 0, error_us=61 * S),
+            ("borderline_start", "borderline_end"),
+            id="a-clock-worse-than-the-tolerance-judges-nothing",
+        ),
+        pytest.param(
+            measured(0, 0, phases="A", error_us=None),
+            ("undetermined_start", "undetermined_end", "scope_under"),
+            id="the-scope-needs-no-clock",
+        ),
     ],
 )
 def test_verdicts(seen: Measured, verdicts: tuple[str, ...]) -> None:
@@ -117,3 +132,28 @@ def test_wider_bounds_never_narrow_a_deviation(
         low, high = f"{what}_deviation_low_ms", f"{what}_deviation_high_ms"
         assert getattr(wide, low) <= getattr(narrow, low)
         assert getattr(wide, high) >= getattr(narrow, high)
+
+
+def test_other_phases_than_planned_are_too_many_and_too_few() -> None:
+    other = compare(plan(phases="AB"), measured(0, 0, phases="BC"), "ntp")
+    assert other.verdicts == ("scope_over", "scope_under")
+
+
+@given(
+    start_s=st.integers(-300, 300),
+    end_s=st.integers(-300, 300),
+    error_s=st.integers(0, 200),
+    more_s=st.integers(0, 200),
+)
+def test_a_worse_clock_takes_verdicts_back_and_leaves_the_duration(
+    start_s: int, end_s: int, error_s: int, more_s: int
+) -> None:
+    def seen(error: int) -> PlanVariance:
+        return compare(plan(), measured(start_s, end_s, error_us=error * S), "ntp")
+
+    better, worse = seen(error_s), seen(error_s + more_s)
+    # What a worse clock still says for certain, the better one said too.
+    certain = {word for word in worse.verdicts if word.startswith(("early", "late", "on_time"))}
+    assert certain <= set(better.verdicts)
+    assert worse.duration_deviation_low_ms == better.duration_deviation_low_ms
+    assert worse.duration_deviation_high_ms == better.duration_deviation_high_ms

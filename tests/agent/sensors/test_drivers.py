@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import SiteError
+from agent.errors import SensorError, SiteError
 from agent.sensors import drivers
 from agent.site import SensorConfig
 
@@ -42,3 +42,15 @@ def test_a_driver_is_imported_only_when_asked_for() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"
+
+
+def test_the_options_of_a_driver_are_checked_when_it_is_built() -> None:
+    with pytest.raises(SensorError, match="sensor wire: colour: unknown"):
+        drivers.build(SensorConfig("wire", "simulated", {"colour": 1}), lambda: 0)
+
+
+def test_building_leaves_the_site_file_s_own_options_alone(tmp_path: Path) -> None:
+    (tmp_path / "map.toml").write_text('source = "s"\n[[point]]\nname = "x"\naddress = 1\n')
+    options: dict[str, object] = {"host": "h", "profile": "map.toml"}
+    drivers.build(SensorConfig("m", "modbus", options), lambda: 0, tmp_path)
+    assert options == {"host": "h", "profile": "map.toml"}

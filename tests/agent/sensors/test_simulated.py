@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def test_an_outage_is_dead_and_a_dip_is_low() -> None:
 def test_the_script_repeats() -> None:
     again = Feeder(noise_db=200, repeat_s=1.0)
     counts = Waveform(again, (FAULT,)).counts(0, 3 * RATE)
-    # To the count: the instants of the second round are rounded otherwise.
+    # To the count: the load goes on, and its instants are rounded otherwise.
     assert np.abs(counts[:, RATE : 2 * RATE] - counts[:, 2 * RATE :]).max() <= 1
 
 
@@ -185,11 +186,101 @@ def test_all_wrong_options_are_told_at_once() -> None:
         ("rate_hz", 100, "rate_hz"),
         ("frequency_hz", 0.0, "frequency_hz"),
         ("power_factor", 2.0, "power_factor"),
-        ("nominal_volts", 0.0, "expected volts"),
+        ("nominal_volts", 0.0, "nominal_volts"),
         ("noise_db", float("nan"), "noise_db"),
+        ("load_amps", -1.0, "load_amps"),
+        ("load_amps", 10**400, "load_amps"),
+        ("load_amps", True, "load_amps"),
+        ("full_scale_amps", 0.0, "full_scale_amps"),
+        ("full_scale_volts", -1.0, "full_scale_volts"),
+        ("fifth_harmonic", 1e308, "fifth_harmonic"),
+        ("seed", 2**64, "seed"),
+        ("seed", -1, "seed"),
+        ("seed", 1.0, "seed"),
+        ("repeat_s", -1.0, "repeat_s"),
         ("script", 3, "script"),
+        ("script", [3], "script"),
+        ("script", [{"what": "dip", "at_s": 0, "for_s": 1, "depth": 0}], "script 1 depth"),
+        ("script", [{"what": "dip", "at_s": 0, "for_s": 1, "phases": "N"}], "script 1 phases"),
+        ("script", [{"what": "fault", "at_s": 0, "for_s": 1, "kind": "X"}], "script 1 kind"),
     ],
 )
 def test_an_impossible_option_is_told(option: str, value: object, word: str) -> None:
     with pytest.raises(SensorError, match=word):
         from_options("wire", {option: value}, lambda: 0)
+
+
+def test_impossible_options_beside_each_other_are_all_told() -> None:
+    script = [{"what": "fault", "at_s": -1, "for_s": 0, "amps": 0, "x_over_r": 0}]
+    options = {"rate_hz": 100, "power_factor": 2.0, "repeat_s": -1, "script": script}
+    with pytest.raises(SensorError) as caught:
+        from_options("wire", options, lambda: 0)
+    for word in ("rate_hz", "power_factor", "repeat_s", "at_s", "for_s", "amps", "x_over_r"):
+        assert f"{word} = " in str(caught.value)
+
+
+@given(
+    kind=st.sampled_from(["AB", "BC", "CA"]),
+    at_s=st.floats(0.0, 0.1),
+    for_s=st.floats(0.02, 0.2),
+    x_over_r=st.floats(1, 30),
+)
+def test_a_two_phase_fault_leaves_no_residual_from_inception_to_after_its_end(
+    kind: str, at_s: float, for_s: float, x_over_r: float
+) -> None:
+    fault = Happening("fault", at_s, for_s, kind=kind, amps=2400.0, x_over_r=x_over_r)
+    seen = primary(Waveform(QUIET, (fault,)), 0.4)
+    assert np.abs(seen["i0"]).max() < 2.0
+    assert np.abs(seen["ia"] + seen["ib"] + seen["ic"]).max() < 4.0  # three roundings
+    assert max(np.abs(seen[name]).max() for name in ("ia", "ib", "ic")) > 2400
+
+
+@pytest.mark.parametrize(("repeat_s", "frequency_hz"), [(0.407, 50.0), (0.5, 49.9)])
+def test_a_round_that_is_no_whole_number_of_cycles_starts_from_the_load_too(
+    repeat_s: float, frequency_hz: float
+) -> None:
+    feeder = Feeder(
+        noise_db=200,
+        fifth_harmonic=0,
+        seventh_harmonic=0,
+        repeat_s=repeat_s,
+        frequency_hz=frequency_hz,
+    )
+    # So small a fault that a jump of the load would stand out: 433 A were seen, 23 A are allowed.
+    fault = Happening("fault", at_s=0.1, for_s=0.1, kind="BC", amps=10.0)
+    seen = primary(Waveform(feeder, (fault,)), 4 * repeat_s)
+    steepest = 2 * np.pi * frequency_hz / RATE * np.sqrt(2) * (180 + 2 * 10) + 1
+    assert max(np.abs(np.diff(seen[name])).max() for name in ("ib", "ic")) <= steepest
+    for k in range(4):  # and in each round there is one
+        begin = round((k * repeat_s + 0.1) * RATE)
+        alone = primary(Waveform(replace(feeder, repeat_s=0.0), ()), 4 * repeat_s)["ib"]
+        assert np.abs(seen["ib"] - alone)[begin : begin + 400].max() > 10
+
+
+def test_as_fast_as_it_is_taken_no_time_passes() -> None:
+    async def taken(pace: Pace) -> list[Any]:
+        sensor = Simulated(
+            name="s",
+            waveform=Waveform(QUIET, ()),
+            now_us=pace.now_us,
+            real_time=False,
+            sleep=pace.sleep,
+        )
+        async with contextlib.aclosing(sensor.stream()) as stream:
+            return [await anext(stream) for _ in range(50)]
+
+    pace = Pace()
+    items = asyncio.run(taken(pace))
+    assert [item.first for item in items] == list(range(0, 1000, 20))
+    assert set(pace.slept) == {0}
+
+
+def test_a_rate_that_does_not_divide_a_second_keeps_its_pace_too() -> None:
+    odd = Feeder(rate_hz=3333, frequency_hz=60.0)
+    items = asyncio.run(play(Pace(), Waveform(odd, ()), {5: 3_000_000}, 300))
+    blocks = [item for item in items if isinstance(item, Block)]
+    assert len(blocks) == 299
+    whole = Waveform(odd, ())
+    for block in blocks[-3:]:  # after the gap, the samples are those of their instants
+        number = block.counts.shape[1]
+        assert np.array_equal(block.counts, whole.counts(block.first, number))
