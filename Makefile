@@ -11,7 +11,7 @@ LOCK = build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 	--only-binary :all: \
 	--custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run test check lock docs clean hil bench soak firmware
+.PHONY: help run test check bench lock docs clean hil soak firmware
 
 help:  ## these lines
 	@sed -nE 's/^([a-z]+):  ## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,6 +30,10 @@ check:  ## format, lint, types
 	.venv/bin/ruff check
 	.venv/bin/mypy
 
+bench:  ## every figure beside its reference; ARGS="--quick log" for one in seconds
+	@./prepare.sh bench
+	@.venv/bin/python -m bench $(ARGS)
+
 lock:  ## locks/ anew from pyproject.toml; ARGS="--upgrade" takes newer versions
 	@./prepare.sh lock
 	$(LOCK) pyproject.toml --group build --extra demo -o locks/run.lock
@@ -43,11 +47,10 @@ docs:  ## the pages that are printed from the code
 
 clean:  ## removes what the other targets made
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find agent hil tests -name __pycache__ -prune -exec rm -rf {} +
+	find agent bench hil tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Promised by name already; each comes with its part.
-bench: part = B
 hil soak: part = C
 firmware: part = G
-bench hil soak firmware:
+hil soak firmware:
 	@echo "make $@ comes with part $(part)" >&2; exit 2

@@ -3,11 +3,12 @@
 # is left alone. Environments are made anew only when their lock file, pyproject.toml or their
 # place has changed.
 #
-# usage: ./prepare.sh run|check|test|lock
+# usage: ./prepare.sh run|check|test|bench|lock
 #   run    .venv: the agent and what the demo needs
 #   check  .venv: also the tools that check and test
 #   test   also mosquitto (from the system's packages) and zcbor (in build/zcbor, since it needs
 #          another cbor2 than the agent)
+#   bench  as test, and a C compiler
 #   lock   build/uv: the tool that writes locks/
 #
 # PYTHON=... chooses the interpreter; without it the first one >= 3.11 is taken.
@@ -26,8 +27,9 @@ main() {
     run) agent ;;
     check) agent && tools ;;
     test) agent && tools && environment build/zcbor locks/zcbor.lock && broker ;;
+    bench) agent && tools && broker && compiler ;;
     lock) lock_tool ;;
-    *) fail "what for? usage: ./prepare.sh run|check|test|lock" ;;
+    *) fail "what for? usage: ./prepare.sh run|check|test|bench|lock" ;;
   esac
 }
 
@@ -119,6 +121,10 @@ broker() {
   fi
   apt_install mosquitto
   as_root update-rc.d mosquitto disable >>"$APT_LOG" 2>&1
+}
+
+compiler() {
+  command -v cc >/dev/null || { say "no C compiler, the reference of some figures"; apt_install gcc; }
 }
 
 status() { # COMMAND...
