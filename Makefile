@@ -44,6 +44,8 @@ docs:  ## the pages that are printed from the code
 	@./prepare.sh run
 	.venv/bin/python -c 'from agent.site_keys import reference; print(reference(), end="")' \
 		>docs/site-file.md
+	.venv/bin/python -c 'from agent.setting_page import reference; print(reference(), end="")' \
+		>docs/settings.md
 
 clean:  ## removes what the other targets made
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from agent.site import Bay, SiteFile, load
 
 if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.detect.detector import Detector
+    from agent.detect.settings import Settings
     from agent.guard import Guard
     from agent.link import Link
     from agent.outage.plan import Plan
@@ -82,23 +83,27 @@ async def _named(work: Awaitable[object]) -> None:
 
 
 def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard:
-    """Sensors, detectors and the log's lanes a and h."""
+    """Sensors, settings, detectors and the log's lanes a and h."""
     from agent import past
     from agent.guard import Guard
+    from agent.in_force import InForce
     from agent.live import LiveSender
     from agent.sensors import drivers
+    from agent.store.documents import Documents
     from agent.store.journal import Journal
 
     data_dir = site.device.data_dir
+    in_force = InForce(Documents(data_dir / "documents", "settings"), site.bays)
     journal = Journal.open(data_dir / "log", GUARD_LANES)
     return Guard(
         sensors=[drivers.build(config, clock.now_us, path.parent) for config in site.sensors],
-        wire=lambda layout: wire(site, layout),
+        wire=lambda layout: wire(site, layout, in_force.settings),
         bay_of=lambda sensor: fed_by(site, sensor)[0].name,
         journal=journal,
         clock=clock,
         live=LiveSender(data_dir),
         past=past.from_log(data_dir / "log", GUARD_LANES, clock, last_us),
+        look=in_force.look,
     )
 
 
@@ -112,8 +117,13 @@ def fed_by(site: SiteFile, sensor: str) -> list[Bay]:
     ]
 
 
-def wire(site: SiteFile, layout: Layout) -> Detector:
-    """The detector of what a source turned out to deliver. Raises: SensorError."""
+def wire(
+    site: SiteFile, layout: Layout, settings: Mapping[str, Settings] | None = None
+) -> Detector:
+    """The detector of what a source turned out to deliver. Raises: SensorError.
+
+    settings: of each bay by its name; None: the defaults.
+    """
     from agent.detect.detector import Detector
     from agent.detect.settings import defaults
     from agent.sensors import channels
@@ -132,7 +142,8 @@ def wire(site: SiteFile, layout: Layout) -> Detector:
             raise SensorError(
                 layout.sensor, str(error), "the channels that the bay names"
             ) from error
-        wired.append((bay, defaults(bay), taps(layout, uses, bay)))
+        chosen = settings[bay.name] if settings else defaults(bay)
+        wired.append((bay, chosen, taps(layout, uses, bay)))
     return Detector(layout, wired)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__
-from agent.errors import AgentError, SiteError
+from agent.errors import AgentError, SiteError, UsageError
 
 DONE, FOUND, WRONG_USE = 0, 1, 2
 
@@ -58,7 +58,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ftu-agent {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for add in (_add_run, _add_demo, _add_check, _add_replay, _add_listen, _add_journal):
+    for add in (
+        _add_run,
+        _add_demo,
+        _add_check,
+        _add_replay,
+        _add_listen,
+        _add_journal,
+        _add_settings,
+    ):
         add(verbs)
     return parser
 
@@ -219,6 +227,102 @@ def _journal(chosen: argparse.Namespace) -> int:
     from agent import logbook
 
     return logbook.run(chosen.what, chosen.log, as_json=chosen.json)
+
+
+def _add_settings(verbs: Verbs) -> None:
+    parser = _verb(
+        verbs,
+        "settings",
+        _settings,
+        "the protection settings: every version, by whom and why",
+        "commit sheet.toml --author ops-2 --reason 'study 14' --site examples/feeder.toml",
+    )
+    words = parser.add_subparsers(metavar="WORD", required=True, dest="word")
+
+    def word(name: str, help_text: str) -> argparse.ArgumentParser:
+        added = words.add_parser(
+            name, help=help_text, description=help_text[0].upper() + help_text[1:]
+        )
+        added.add_argument("--site", required=True, type=Path, metavar="FILE", help="the site file")
+        return added
+
+    show = word("show", "each key, its value, and where that comes from")
+    show.add_argument("--bay", metavar="NAME", help="only this bay")
+    show.add_argument("--json", action="store_true", help="one JSON object")
+    show.add_argument("--defaults", action="store_true", help="as if there were no version")
+    lint = word("lint", "everything that is wrong with a sheet, at once")
+    lint.add_argument("file", type=Path, metavar="FILE", help="a setting sheet (TOML)")
+    diff = word("diff", "what changes from one to the other; status 1 when anything does")
+    what = "a version's number, `active`, `defaults`, or a file"
+    diff.add_argument(
+        "before", nargs="?", default="defaults", metavar="A", help=f"{what} (defaults)"
+    )
+    diff.add_argument("after", nargs="?", default="active", metavar="B", help=f"{what} (active)")
+    commit = word("commit", "a sheet as the next version; a running guard takes it within a second")
+    commit.add_argument("file", type=Path, metavar="FILE", help="a setting sheet (TOML)")
+    commit.add_argument(
+        "--from",
+        type=_count,
+        dest="made_from",
+        metavar="NUMBER",
+        help="version it was made from, else the one that its head names, else the active one;"
+        " refused when another rules by now",
+    )
+    rollback = word("rollback", "a new version that states what an older one did")
+    rollback.add_argument(
+        "number",
+        nargs="?",
+        type=_count,
+        metavar="VERSION",
+        help="0 = the defaults; without it what the active one was made from",
+    )
+    for changing in (commit, rollback):
+        _by_whom(changing, required=True)
+    export = word("export", "a version as a sheet that can be edited and committed")
+    export.add_argument("number", nargs="?", type=_count, metavar="VERSION", help="else the active")
+    export.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
+    bring = word("import", "an exported sheet, unchanged, as the next version")
+    bring.add_argument("file", type=Path, metavar="FILE", help="its hash is checked")
+    _by_whom(bring, required=False)
+    for later in ("try", "confirm"):  # promised by name; not listed
+        words.add_parser(later, add_help=False, prefix_chars="\0").add_argument("_", nargs="*")
+
+
+def _by_whom(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument(
+        "--author",
+        required=required,
+        metavar="NAME",
+        help="a token or role (letters, digits, _ and -, 32 at most), never a person's name:"
+        " nothing personal is kept on the device",
+    )
+    parser.add_argument("--reason", required=required, metavar="TEXT", help="why, in one line")
+
+
+def _settings(chosen: argparse.Namespace) -> int:
+    if chosen.word in ("try", "confirm"):
+        raise UsageError("settings", f"`{chosen.word}` comes with a later part", "commit, rollback")
+    from agent import setting_book as book
+
+    site = chosen.site
+    calls: dict[str, Callable[[], int]] = {
+        "show": lambda: book.show(site, chosen.bay, as_json=chosen.json, defaults=chosen.defaults),
+        "lint": lambda: book.lint(site, chosen.file),
+        "diff": lambda: book.diff(site, chosen.before, chosen.after),
+        "commit": lambda: book.commit(
+            site, chosen.file, chosen.author, chosen.reason, chosen.made_from
+        ),
+        "rollback": lambda: book.rollback(site, chosen.number, chosen.author, chosen.reason),
+        "export": lambda: book.export(site, chosen.number, chosen.output),
+        "import": lambda: book.import_sheet(site, chosen.file, chosen.author, chosen.reason),
+    }
+    return calls[chosen.word]()
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and text.isascii() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected the number of a version")
+    return int(text)
 
 
 def _positive(text: str) -> float:

@@ -17,6 +17,7 @@ from agent.clock import Clock
 from agent.detect.detector import Detector, Meter
 from agent.detect.supply import LIVE
 from agent.errors import SensorError, StoreError
+from agent.in_force import Change
 from agent.live import LiveSender
 from agent.past import Past, States
 from agent.records import PHASES, Block, Event, Layout, Notice, Quality, Reading
@@ -39,6 +40,7 @@ class Guard:
     wire: builds the detector of a layout, when a source first shows it or changes it.
     bay_of: a bay fed by a sensor, named in events about the sensor.
     past: what the guard before this one has left; None at the first start of all.
+    look: what has changed in the settings that `wire` uses, if anything has.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Guard:
         clock: Clock,
         live: LiveSender,
         past: Past | None,
+        look: Callable[[], Change | None] = lambda: None,
     ) -> None:
         self._sensors = sensors
         self._wire = wire
@@ -59,6 +62,7 @@ class Guard:
         self._clock = clock
         self._live = live
         self._past = past
+        self._look = look
         self._seeing = past is None
         self._supply: dict[str, States] = dict(past.supply) if past else {}
         self._announced: set[str] = set()
@@ -76,6 +80,7 @@ class Guard:
 
     async def run(self) -> None:
         """Until cancelled; then everything that was decided is flushed."""
+        self._follow_settings()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for sensor in self._sensors:
@@ -97,11 +102,26 @@ class Guard:
     async def _flush(self) -> None:
         while True:
             await asyncio.sleep(SYNC_PERIOD_S)
+            self._follow_settings()
             self._retry()
             try:
                 self._journal.sync()
             except StoreError as error:
                 self._cannot_write(error)
+
+    def _follow_settings(self) -> None:
+        """Between two blocks: other settings as a whole, told in lane a before they judge."""
+        change = self._look()
+        if change is None:
+            return
+        say(f"{change.what.replace('_', ' ')}: {change.detail}")
+        stamp = self._clock.stamp(self._clock.now_us())
+        audit = entries.audit_entry(stamp, change.what, change.who, change.detail)
+        self._store("a", cbor.dumps(audit))
+        self._live.send({"grew": "a"})
+        if change.applied:
+            for detector in list(self._detectors.values()):
+                self._wired(detector.layout)
 
     def _take(self, item: Item) -> None:
         if isinstance(item, Notice):

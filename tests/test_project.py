@@ -182,7 +182,7 @@ def test_no_command_or_topic_is_one_that_the_contract_does_not_name() -> None:
     ).stdout
     verbs = re.findall(r"^    ([a-z]+)  ", shown, re.MULTILINE)
 
-    assert set(verbs) == {"run", "demo", "check", "replay", "listen", "journal"}
+    assert set(verbs) == {"run", "demo", "check", "replay", "listen", "journal", "settings"}
     assert {name for name, row in TOPICS.items() if row[0] == DOWN} <= {
         "ack/{consumer}",
         "_host/{consumer}",

@@ -144,15 +144,15 @@ class Documents:
             if made_from != history.number:
                 raise StoreError(
                     str(self.path),
-                    f"was made from version {made_from}, but {history.number} rules by now",
-                    f"the change once more, made from {history.number}",
+                    f"the change was made from version {made_from}, but {history.number} rules now",
+                    f"one that was made from version {history.number}",
                 )
             version = Version(
                 number=history.next_number,
                 digest=digest(content),
-                utc=at.astimezone(UTC).isoformat(timespec="seconds"),
+                utc=at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 author=author,
-                reason=reason,
+                reason=reason.strip(),
                 parent=made_from,
                 content=dict(content),
             )

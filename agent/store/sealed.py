@@ -122,7 +122,14 @@ class Sealed:
 
     @contextlib.contextmanager
     def locked(self) -> Generator[None]:
-        """Alone among those who change the file. Raises: StoreError at once when one does."""
+        """Alone among those who change the file. Raises: StoreError, at once when another does."""
+        fd = self._lock()
+        try:
+            yield
+        finally:
+            os.close(fd)
+
+    def _lock(self) -> int:
         path = self.path.with_name(self.path.name + ".lock")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,13 +138,13 @@ class Sealed:
             raise self._refused("written", error) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-        except BlockingIOError as error:
-            raise StoreError(
-                str(self.path), "is being changed by another process", "one at a time: try again"
-            ) from error
-        finally:
+        except OSError as error:
             os.close(fd)
+            if isinstance(error, BlockingIOError):
+                what = "is being changed by another process"
+                raise StoreError(str(self.path), what, "one at a time: try again") from error
+            raise self._refused("written", error) from error
+        return fd
 
     def _opened(self, path: Path) -> bytes:
         """The body of a copy. Raises: ValueError saying what is wrong with it, OSError."""

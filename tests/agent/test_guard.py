@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from agent.detect.detector import Detector
 from agent.detect.settings import defaults
 from agent.errors import SensorError, StoreError
 from agent.guard import WAITING_LIMIT, Guard
+from agent.in_force import Change
 from agent.live import LiveSender
 from agent.past import Past
 from agent.records import Block, Channel, Layout, Notice, Quality
@@ -201,6 +203,69 @@ def test_an_invalid_block_is_no_sight(tmp_path: Path) -> None:
         watching = guard(journal, tmp_path, [block], Past(0, exact=False, supply={}))
         run(watching)
     assert told(tmp_path, "h") == []
+
+
+class Committed:
+    """Settings that somebody changes when guard looks for the second time, in mid-stream."""
+
+    def __init__(self) -> None:
+        self.settings = defaults(BAY)
+        self.looks = 0
+        self.changed = asyncio.Event()
+
+    def look(self) -> Change | None:
+        self.looks += 1
+        if self.looks != 2:
+            return None
+        self.settings = replace(self.settings, undervoltage_share=0.5, phase_pickup_amps=1e5)
+        self.changed.set()
+        return Change("settings_in_force", "ops-2", "version 2", applied=True)
+
+
+class Waiting(Played):
+    """Delivers its first items, waits for the change, then the rest."""
+
+    def __init__(self, items: list[Item | Exception], first: int, changed: asyncio.Event) -> None:
+        super().__init__(items)
+        self._first, self._changed = first, changed
+
+    async def stream(self) -> AsyncIterator[Item]:
+        taken = 0
+        async for item in super().stream():
+            if taken == self._first:
+                await self._changed.wait()
+            taken += 1
+            yield item
+
+
+def test_other_settings_judge_from_the_next_block_on_and_the_log_says_so_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.guard.SYNC_PERIOD_S", 0.01)
+    committed = Committed()
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        watching = Guard(
+            # The change comes in healthy load, the fault after it.
+            sensors=[Waiting(fault_blocks(), 10, committed.changed)],
+            wire=lambda seen: Detector(seen, [(BAY, committed.settings, TAPS)]),
+            bay_of=lambda _: BAY.name,
+            journal=journal,
+            clock=Clock(1),
+            live=LiveSender(tmp_path),
+            past=None,
+            look=committed.look,
+        )
+        run(watching)
+    records = told(tmp_path)
+    assert [record.get("event", record["type"]) for record in records] == [
+        "started",
+        "audit",
+        "dip",  # and no fault: it lies below the new pickup
+        "voltage_loss",  # whose supply was known all the time
+    ]
+    audit = records[1]
+    assert (audit["what"], audit["who"]) == ("settings_in_force", "ops-2")
+    assert audit["detail"] == "version 2"
 
 
 def healthy(samples: int) -> tuple[Any, Any]:

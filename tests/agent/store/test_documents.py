@@ -57,7 +57,7 @@ def test_a_commit_adds_a_version_with_all_that_it_was_told(store: Documents) -> 
     assert first == Version(
         number=1,
         digest=digest(content(900.0)),
-        utc="2026-11-25T01:02:03+00:00",
+        utc="2026-11-25T01:02:03Z",
         author="ops-2",
         reason="study 14",
         parent=0,
@@ -85,7 +85,7 @@ def test_a_commit_made_from_a_version_that_no_longer_rules_changes_nothing(
     commit(store, content(2.0))
     before = store.path.read_bytes()
     for made_from in (0, 1, 3):
-        with pytest.raises(StoreError, match=f"made from version {made_from}, but 2 rules by now"):
+        with pytest.raises(StoreError, match=f"made from version {made_from}, but 2 rules now"):
             commit(store, content(3.0), made_from=made_from)
     assert store.path.read_bytes() == before
 
@@ -189,7 +189,7 @@ def test_two_damaged_copies_are_an_empty_history_that_says_so_and_are_set_aside(
     assert {path.read_bytes() for path in store.path.parent.glob("*.bad*")} == kept
 
 
-GOOD = Version(1, digest({}), "2026-11-25T01:02:03+00:00", "a", "r", 0, {})
+GOOD = Version(1, digest({}), "2026-11-25T01:02:03Z", "a", "r", 0, {})
 
 
 def row(**changed: Any) -> dict[str, Any]:
