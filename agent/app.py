@@ -93,7 +93,7 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
     from agent.store.journal import Journal
 
     data_dir = site.device.data_dir
-    in_force = InForce(Documents(data_dir / "documents", "settings"), site.bays)
+    in_force = InForce(Documents(data_dir, "settings"), site.bays)
     journal = Journal.open(data_dir / "log", GUARD_LANES)
     return Guard(
         sensors=[drivers.build(config, clock.now_us, path.parent) for config in site.sensors],
@@ -211,6 +211,26 @@ def check(site: SiteFile, path: Path) -> None:
             findings += str(error).splitlines()
     if findings:
         raise SiteError(str(path), tuple(findings))
+
+
+def check_settings(site: SiteFile) -> None:
+    """Whether what the settings store holds fits the site. Raises: SiteError, StoreError.
+
+    For people before they restart: an agent starts all the same, and says what it works with.
+    """
+    from agent.detect.settings import parse
+    from agent.store.documents import Documents
+
+    store = Documents(site.device.data_dir, "settings")
+    history = store.history()
+    findings = list(history.told)
+    if history.active is not None:
+        try:
+            parse(history.active.content, site.bays, f"{store.path} version {history.number}")
+        except SiteError as error:
+            findings += error.findings
+    if findings:
+        raise SiteError("settings", tuple(findings))
 
 
 if __name__ == "__main__":

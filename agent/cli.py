@@ -152,6 +152,7 @@ def _check(chosen: argparse.Namespace) -> int:
     try:
         wired = site.load(chosen.site, purpose="check")
         app.check(wired, chosen.site)
+        app.check_settings(wired)
     except SiteError as error:
         for finding in error.findings:
             print(finding)
@@ -246,7 +247,7 @@ def _add_settings(verbs: Verbs) -> None:
         added.add_argument("--site", required=True, type=Path, metavar="FILE", help="the site file")
         return added
 
-    show = word("show", "each key, its value, and where that comes from")
+    show = word("show", "each key, its value, where that comes from; the versions that are kept")
     show.add_argument("--bay", metavar="NAME", help="only this bay")
     show.add_argument("--json", action="store_true", help="one JSON object")
     show.add_argument("--defaults", action="store_true", help="as if there were no version")

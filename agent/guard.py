@@ -119,9 +119,10 @@ class Guard:
         audit = entries.audit_entry(stamp, change.what, change.who, change.detail)
         self._store("a", cbor.dumps(audit))
         self._live.send({"grew": "a"})
-        if change.applied:
-            for detector in list(self._detectors.values()):
-                self._wired(detector.layout)
+        if change.applied:  # all or none: what cannot be built leaves every source as it was
+            self._detectors = {
+                sensor: self._wired(detector.layout) for sensor, detector in self._detectors.items()
+            }
 
     def _take(self, item: Item) -> None:
         if isinstance(item, Notice):
@@ -129,7 +130,7 @@ class Guard:
             return
         detector = self._detectors.get(item.layout.sensor)
         if detector is None or detector.layout is not item.layout:
-            detector = self._wired(item.layout)
+            detector = self._detectors[item.layout.sensor] = self._wired(item.layout)
         for event in detector.feed(item):
             self._record(event)
         self._announce(detector)
@@ -145,7 +146,7 @@ class Guard:
 
     def _wired(self, layout: Layout) -> Detector:
         """A detector that goes on from the supply that was last told."""
-        detector = self._detectors[layout.sensor] = self._wire(layout)
+        detector = self._wire(layout)
         before_us = self._past.since_us if self._past else 0
         detector.resume_supply(self._supply, self._looked.get(layout.sensor, before_us))
         return detector

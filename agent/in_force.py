@@ -59,9 +59,9 @@ class InForce:
 
     def _taken(self, history: History) -> Change | None:
         version = history.active
-        if version is None:
-            if history.found == "new" and self._version is None:
-                return None
+        if version is None and history.found == "new" and self._version is None:
+            return None
+        if version is None or (history.found == "previous" and self._version is not None):
             return self._damaged("; ".join(history.told) or f"{self._store.path}: is gone")
         try:
             chosen = protection.parse(version.content, self._bays, where=_named(version))

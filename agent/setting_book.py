@@ -37,7 +37,7 @@ class Book:
         """Tells what is damaged. Raises: SiteError, StoreError."""
         wired = load(site, purpose="run")
         self.bays = wired.bays
-        self.store = Documents(wired.device.data_dir / "documents", "settings")
+        self.store = Documents(wired.device.data_dir, "settings")
         self.history = self.store.history()
         for line in self.history.told:
             tell(line)
@@ -88,7 +88,7 @@ class Row:
 
 
 def show(site: Path, bay: str | None, *, as_json: bool, defaults: bool) -> int:
-    """Each key with its value and where that comes from.
+    """Each key with its value and where that comes from, and the versions that are kept.
 
     1 when the store is damaged or does not fit the site; what is shown is then what guard takes.
     """
@@ -145,6 +145,11 @@ def _print_text(history: History, rows: Mapping[str, list[Row]]) -> None:
         for row in keys:
             print(f"  {row.name:30} {_with_unit(row.value, row.key):14} {_origin(row)}")
 
+    if history.versions:
+        print("\nversions")
+    for version in reversed(history.versions):
+        print(f"  {_title(version)}")
+
 
 def _origin(row: Row) -> str:
     if row.since is None:
@@ -168,7 +173,9 @@ def _title(version: Version | None) -> str:
 
 def _print_json(history: History, rows: Mapping[str, list[Row]]) -> None:
     bays = {bay: {row.name: _row_json(row) for row in keys} for bay, keys in rows.items()}
-    print(json.dumps({**_version_json(history.active), "bays": bays}, ensure_ascii=False))
+    versions = [_version_json(version) for version in history.versions]
+    told = {**_version_json(history.active), "bays": bays, "versions": versions}
+    print(json.dumps(told, ensure_ascii=False))
 
 
 def _version_json(version: Version | None) -> dict[str, Any]:

@@ -105,10 +105,10 @@ class History:
 
 
 class Documents:
-    """The versions of one kind of document."""
+    """The versions of one kind of document of the terminal with this `data_dir`."""
 
-    def __init__(self, folder: Path, kind: str) -> None:
-        self._sealed = Sealed(folder / f"{kind}.json", _versions)
+    def __init__(self, data_dir: Path, kind: str) -> None:
+        self._sealed = Sealed(data_dir / "documents" / f"{kind}.json", _versions)
 
     @property
     def path(self) -> Path:

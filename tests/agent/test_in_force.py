@@ -101,6 +101,19 @@ def test_a_damaged_file_leaves_the_copy_before_and_is_told(store: Documents) -> 
     assert amps(in_force) == 900.0
 
 
+def test_a_copy_before_does_not_take_back_what_is_in_force(store: Documents) -> None:
+    commit(store, 900.0)
+    told = commit(store, 901.0)
+    in_force = InForce(store, [HEAD])
+    in_force.look()
+    flip(store.path)
+    change = in_force.look()
+    assert change is not None
+    assert (change.what, change.applied) == ("settings_damaged", False)
+    assert change.detail.startswith(f"{told}; {store.path}: is cut or damaged")
+    assert amps(in_force) == 901.0
+
+
 def test_two_damaged_files_leave_the_defaults_at_a_start_and_what_rules_while_running(
     store: Documents,
 ) -> None:

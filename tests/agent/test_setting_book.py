@@ -51,7 +51,7 @@ class Terminal:
         self._capsys = capsys
         self.site = folder / "site.toml"
         self.site.write_text(SITE)
-        self.store = Documents(folder / "data/documents", "settings")
+        self.store = Documents(folder / "data", "settings")
 
     def settings(self, *words: object, status: int = 0) -> str:
         """What the verb prints; `status` is what it ends with."""
@@ -122,6 +122,10 @@ def test_a_value_comes_from_the_version_that_brought_it(terminal: Terminal) -> N
     text = terminal.settings("show")
     assert "version 1, ops-2: study 14; default 880.0 A" in text
     assert "version 2, shift-B: faster; default 300.0 ms" in text
+    lines = [line.split(" at ")[0] for line in text.partition("\nversions\n")[2].splitlines()]
+    assert [line.split(", hash")[0] for line in lines] == ["  version 2", "  version 1"]
+    assert [line.split("made from ")[1] for line in lines] == ["1 by shift-B", "0 by ops-2"]
+    assert [each["version"] for each in told["versions"]] == [1, 2]
     assert "version" not in terminal.settings("show", "--defaults")
 
 
@@ -149,6 +153,21 @@ def test_a_version_that_no_longer_fits_the_site_is_told_with_status_1(terminal: 
     # And it can be mended: a new sheet does not have to fit what was there.
     terminal.settings("commit", terminal.sheet("[front]\nphase_pickup_amps = 901\n"), *BY)
     assert shown(terminal)["bays"]["front"]["phase_pickup_amps"]["value"] == 901.0
+
+
+def test_check_tells_before_a_restart_that_the_settings_will_not_fit(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.commit(900)
+    assert main(["check", "--site", str(terminal.site)]) == 0
+    terminal.site.write_text(SITE.replace('"head"', '"front"'))
+    capsys.readouterr()
+    assert main(["check", "--site", str(terminal.site)]) == 1
+    assert f"{terminal.store.path} version 1: [head]: no such bay" in capsys.readouterr().out
+    terminal.site.write_text(SITE)
+    terminal.store.path.write_text("{}")
+    assert main(["check", "--site", str(terminal.site)]) == 1
+    assert "was not written by the agent" in capsys.readouterr().out
 
 
 # --- lint: seeded mistakes, each told with file, key, value and what was expected ---

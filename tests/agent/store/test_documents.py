@@ -31,7 +31,7 @@ AT = datetime(2026, 11, 25, 1, 2, 3, tzinfo=UTC)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Documents:
-    return Documents(tmp_path / "documents", "settings")
+    return Documents(tmp_path, "settings")
 
 
 def commit(store: Documents, content: dict[str, Any], **words: Any) -> Version:
@@ -64,7 +64,7 @@ def test_a_commit_adds_a_version_with_all_that_it_was_told(store: Documents) -> 
         content=content(900.0),
     )
     assert (second.number, second.parent, second.author) == (2, 1, "shift_B")
-    history = Documents(store.path.parent, "settings").history()
+    history = Documents(store.path.parent.parent, "settings").history()
     assert history.versions == (first, second)
     assert history.active == history.version(2) == second
     assert history.version(3) is None
@@ -72,7 +72,7 @@ def test_a_commit_adds_a_version_with_all_that_it_was_told(store: Documents) -> 
 
 def test_a_kind_has_a_file_of_its_own(store: Documents) -> None:
     commit(store, content(900.0))
-    plans = Documents(store.path.parent, "plans")
+    plans = Documents(store.path.parent.parent, "plans")
     assert plans.history().found == "new"
     commit(plans, {"P-1": {}})
     assert store.history().number == plans.history().number == 1
@@ -98,7 +98,7 @@ def test_only_one_of_many_at_once_wins(store: Documents) -> None:
         "Documents(Path(sys.argv[1]), 'settings').commit({'by': sys.argv[2]},\n"
         " author='x', reason='x', made_from=1, at=datetime.now(UTC))\n"
     )
-    command = [sys.executable, "-c", program, str(store.path.parent)]
+    command = [sys.executable, "-c", program, str(store.path.parent.parent)]
     racing = [subprocess.Popen([*command, str(n)], stderr=subprocess.PIPE) for n in range(4)]
     errors = [each.communicate()[1] for each in racing]
     assert sorted(each.returncode for each in racing) == [0, 1, 1, 1]
@@ -130,6 +130,31 @@ def test_what_a_commit_cannot_take_is_one_line_and_changes_nothing(
     with pytest.raises(StoreError, match=told):
         commit(store, taken, **words)
     assert not store.path.exists()
+
+
+def test_what_a_killed_writer_has_said_is_there(store: Documents) -> None:
+    program = (
+        "import sys; from datetime import UTC, datetime; from pathlib import Path\n"
+        "from agent.store.documents import Documents\n"
+        "store = Documents(Path(sys.argv[1]), 'settings')\n"
+        "while True:\n"
+        " told = store.commit({'a': 'x' * 5000}, author='x', reason='x',\n"
+        "  made_from=store.history().number, at=datetime.now(UTC))\n"
+        " print(told.number, flush=True)\n"
+    )
+    said = 0
+    for turn in range(6):
+        command = [sys.executable, "-c", program, str(store.path.parent.parent)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            for _ in range(3 + turn):
+                said = int(writer.stdout.readline())
+            writer.kill()
+            said = max([said, *map(int, writer.stdout.read().split())])
+        history = store.history()
+        assert history.found == "whole"
+        assert history.number in (said, said + 1)
+        assert history.versions[-1].content == {"a": "x" * 5000}
 
 
 # --- room ---
