@@ -247,20 +247,37 @@ def _add_settings(verbs: Verbs) -> None:
         added.add_argument("--site", required=True, type=Path, metavar="FILE", help="the site file")
         return added
 
+    _add_looking(word)
+    _add_changing(word)
+    for later in ("try", "confirm"):  # promised by name; not listed
+        words.add_parser(later, add_help=False, prefix_chars="\0").add_argument("_", nargs="*")
+
+
+Word = Callable[[str, str], argparse.ArgumentParser]
+
+
+def _add_looking(word: Word) -> None:
     show = word("show", "each key, its value, where that comes from; the versions that are kept")
     show.add_argument("--bay", metavar="NAME", help="only this bay")
     show.add_argument("--json", action="store_true", help="one JSON object")
     show.add_argument("--defaults", action="store_true", help="as if there were no version")
     lint = word("lint", "everything that is wrong with a sheet, at once")
-    lint.add_argument("file", type=Path, metavar="FILE", help="a setting sheet (TOML)")
+    _sheet(lint)
     diff = word("diff", "what changes from one to the other; status 1 when anything does")
-    what = "a version's number, `active`, `defaults`, or a file"
-    diff.add_argument(
-        "before", nargs="?", default="defaults", metavar="A", help=f"{what} (defaults)"
-    )
-    diff.add_argument("after", nargs="?", default="active", metavar="B", help=f"{what} (active)")
+    what = "a version's number, `active`, `defaults`, or a file; else"
+    for name, letter, default in (("before", "A", "defaults"), ("after", "B", "active")):
+        diff.add_argument(
+            name, nargs="?", default=default, metavar=letter, help=f"{what} `{default}`"
+        )
+    export = word("export", "a version as a sheet that can be edited and committed")
+    _version(export, "else the active one")
+    export.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
+
+
+def _add_changing(word: Word) -> None:
     commit = word("commit", "a sheet as the next version; a running guard takes it within a second")
-    commit.add_argument("file", type=Path, metavar="FILE", help="a setting sheet (TOML)")
+    _sheet(commit)
+    _by_whom(commit, required=True)
     commit.add_argument(
         "--from",
         type=_count,
@@ -270,23 +287,19 @@ def _add_settings(verbs: Verbs) -> None:
         " refused when another rules by now",
     )
     rollback = word("rollback", "a new version that states what an older one did")
-    rollback.add_argument(
-        "number",
-        nargs="?",
-        type=_count,
-        metavar="VERSION",
-        help="0 = the defaults; without it what the active one was made from",
-    )
-    for changing in (commit, rollback):
-        _by_whom(changing, required=True)
-    export = word("export", "a version as a sheet that can be edited and committed")
-    export.add_argument("number", nargs="?", type=_count, metavar="VERSION", help="else the active")
-    export.add_argument("--output", type=Path, metavar="FILE", help="else standard output")
-    bring = word("import", "an exported sheet, unchanged, as the next version")
-    bring.add_argument("file", type=Path, metavar="FILE", help="its hash is checked")
+    _version(rollback, "0 = the defaults; without it what the active one was made from")
+    _by_whom(rollback, required=True)
+    bring = word("import", "an exported sheet, its hash checked, as the next version")
+    _sheet(bring)
     _by_whom(bring, required=False)
-    for later in ("try", "confirm"):  # promised by name; not listed
-        words.add_parser(later, add_help=False, prefix_chars="\0").add_argument("_", nargs="*")
+
+
+def _sheet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="a setting sheet (TOML)")
+
+
+def _version(parser: argparse.ArgumentParser, help_text: str) -> None:
+    parser.add_argument("number", nargs="?", type=_count, metavar="VERSION", help=help_text)
 
 
 def _by_whom(parser: argparse.ArgumentParser, *, required: bool) -> None:

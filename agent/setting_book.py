@@ -27,7 +27,7 @@ DONE, FOUND = 0, 1
 DEFAULTS, ACTIVE = "defaults", "active"
 _EMPTY = History((), "new", (), full=False)
 
-Content = Mapping[str, Mapping[str, Any]]
+Stated = Mapping[str, Mapping[str, Any]]
 
 
 class Book:
@@ -54,7 +54,7 @@ class Book:
         """The settings of every bay. Raises: SiteError with everything that does not fit."""
         return protection.parse(content, self.bays, where)
 
-    def ruling(self) -> Content:
+    def ruling(self) -> Stated:
         """What the active version states; nothing where it does not fit the site any more."""
         active = self.history.active
         try:
@@ -128,7 +128,7 @@ def _rows(book: Book, history: History) -> dict[str, list[Row]]:
 
 
 def _since(history: History, bay: str, key: str) -> Version | None:
-    """The first of the versions that state what the active one does, without a break."""
+    """The first of the kept versions that state what the active one does, without a break."""
     since = None
     for version in reversed(history.versions):
         value = version.content.get(bay, {}).get(key)
@@ -144,7 +144,6 @@ def _print_text(history: History, rows: Mapping[str, list[Row]]) -> None:
         print(f"\n{bay}")
         for row in keys:
             print(f"  {row.name:30} {_with_unit(row.value, row.key):14} {_origin(row)}")
-
     if history.versions:
         print("\nversions")
     for version in reversed(history.versions):
@@ -231,8 +230,8 @@ def diff(site: Path, before: str, after: str) -> int:
     return FOUND if lines else DONE
 
 
-def _named(book: Book, name: str) -> Content:
-    if name.isdecimal():
+def _named(book: Book, name: str) -> Stated:
+    if name.isdecimal() and len(name) < 10:
         return book.version(int(name)).content if int(name) else {}
     if name in (ACTIVE, DEFAULTS):
         active = book.history.active
@@ -240,7 +239,7 @@ def _named(book: Book, name: str) -> Content:
     return book.content(setting_sheet.read(Path(name)), name)
 
 
-def _differences(book: Book, before: Content, after: Content) -> Iterator[str]:
+def _differences(book: Book, before: Stated, after: Stated) -> Iterator[str]:
     old, new = (book.settings(each, "settings") for each in (before, after))
     for bay in old:
         for name, key in KEYS.items():
@@ -274,7 +273,7 @@ def _base(book: Book, sheet: Sheet, file: Path) -> int:
     if sheet.number is None:
         return book.history.number
     known = book.history.version(sheet.number)
-    if known is not None and known.digest != sheet.digest:
+    if known is not None and sheet.digest not in (None, known.digest):
         raise UsageError(
             str(file),
             f"was made from a version {sheet.number} of another terminal (hash {sheet.digest})",
@@ -312,7 +311,7 @@ def import_sheet(site: Path, file: Path, author: str | None, reason: str | None)
     return _add(book, content, author, reason, book.history.number)
 
 
-def _add(book: Book, content: Content, author: str, reason: str, made_from: int) -> int:
+def _add(book: Book, content: Stated, author: str, reason: str, made_from: int) -> int:
     active = book.history.active
     if active is not None and active.digest == digest(content):
         print(f"the same as version {active.number}; nothing to change")
@@ -332,15 +331,17 @@ def _add(book: Book, content: Content, author: str, reason: str, made_from: int)
 
 
 def export(site: Path, number: int | None, output: Path | None) -> int:
-    """A version as a sheet; None: the active one, or the defaults where there is none."""
+    """A version as a sheet; None: the active one. Before the first, 0, are the defaults."""
     book = Book(site)
-    version = book.history.active if number is None else book.version(number)
+    version = book.history.active
+    if number is not None:
+        version = book.version(number) if number else None
     text = setting_sheet.write(version, book.bays)
     if output is None:
         sys.stdout.write(text)
         return DONE
     try:
-        output.write_text(text)
+        output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StoreError(str(output), f"cannot be written ({error.strerror})") from error
     return DONE

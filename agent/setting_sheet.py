@@ -34,6 +34,7 @@ from agent.store.documents import Version
 MOST_BYTES = 512 * 1024
 _TITLE = "# ftu-agent settings"
 _HEAD = re.compile(r"# (version|hash|author|date|reason) = (.*)")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def read(path: Path) -> Sheet:
     head = _head(text)
     return Sheet(
         tables=tables,
-        number=int(head["version"]) if head.get("version", "").isdecimal() else None,
+        number=int(head["version"]) if _NUMBER.fullmatch(head.get("version", "")) else None,
         digest=head.get("hash"),
         author=head.get("author"),
         reason=head.get("reason"),

@@ -45,7 +45,7 @@ Tables = dict[str, dict[str, Any]]
 class Version:
     """One version of a document.
 
-    number: rises by one, and never comes again for other content. digest: of the content.
+    number: rises by one; with the digest of the content beside it, it never means two contents.
     utc: when it was committed, ISO 8601. parent: number of the version it was made from; 0: none.
     """
 

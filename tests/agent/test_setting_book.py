@@ -414,6 +414,7 @@ def test_an_import_of_a_changed_export_is_refused(terminal: Terminal) -> None:
 
 def test_an_export_of_the_defaults_is_a_sheet_to_begin_with(terminal: Terminal) -> None:
     sheet = terminal.sheet(terminal.settings("export"))
+    assert terminal.settings("export", 0) == sheet.read_text()
     assert terminal.settings("lint", sheet).endswith("0 keys stated in 0 bays, nothing wrong\n")
     sheet.write_text(sheet.read_text().replace("# phase_delay_ms = 300.0", "phase_delay_ms = 250"))
     told = terminal.settings("commit", sheet, *BY).splitlines()

@@ -78,7 +78,7 @@ def test_a_plain_file_has_no_head(tmp_path: Path) -> None:
     assert (sheet.number, sheet.digest, sheet.author, sheet.reason) == (None,) * 4
 
 
-@pytest.mark.parametrize("number", ["x", "-1", "", "1.5"])
+@pytest.mark.parametrize("number", ["x", "-1", "", "1.5", "²", "9" * 5000])
 def test_a_damaged_number_in_the_head_is_none(tmp_path: Path, number: str) -> None:
     text = write(version({}), [HEAD]).replace("version = 3", f"version = {number}")
     assert reread(tmp_path, text).number is None
