@@ -17,6 +17,8 @@ from agent.detect.overcurrent import START, Overcurrent
 EXPLAINING_SHARE = 0.25
 # Loads differ between phases by a few per cent, rarely by a tenth; two-phase faults by half.
 BALANCED_SHARE = 0.8
+# Three phase CTs that differ feign a residual of up to a tenth of a heavy current.
+STABILISING_SHARE = 0.1
 # A load stays below twice the pickup: feeders are planned, protected and fused below that.
 LOAD_LIMIT = 2.0
 
@@ -57,6 +59,14 @@ class ShortCircuit:
             and self.element == _UNSEEN
             and self._changed_since is None
         )
+
+    def due_us(self) -> "int | None":
+        """When it may speak though no current crosses a level; None: not by itself."""
+        dues = [self.phase.due_us(), self.residual.due_us()]
+        if self._changed_since is not None and self.kind == _UNSEEN:
+            dues.append(self._changed_since + self.ripe_us)
+        known = [due for due in dues if due is not None]
+        return min(known) if known else None
 
     def step(
         self,
@@ -142,5 +152,5 @@ class ShortCircuit:
 
 
 def _stabilised(residual_amps: float, largest_amps: float) -> float:
-    """3I0 less the tenth of a heavy current that three unequal phase CTs may feign."""
-    return residual_amps - largest_amps / 10
+    """3I0 less what unequal phase CTs may feign."""
+    return residual_amps - largest_amps * STABILISING_SHARE

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.detect.detector import Detector, Tap, sequence
+from agent.detect.detector import Detector, Tap
 from agent.detect.settings import defaults
 from agent.records import Block, Channel, Event, Layout, Quality, Reading
 from tests.agent.detect.feeder import (
@@ -251,13 +251,3 @@ def test_a_stale_or_invalid_reading_decides_nothing() -> None:
     )
     for quality in (Quality.STALE, Quality.INVALID):
         assert detector.feed(Reading(METER, 0, SHORTED, quality)) == []
-
-
-def test_sequence_components_of_known_sets() -> None:
-    a = np.exp(2j * np.pi / 3)
-    for position, phases in enumerate(((1, 1, 1), (1, a**2, a), (1, a, a**2))):
-        z = np.array(phases, dtype=complex).reshape(3, 1)
-        got = sequence(np.stack([z.real, z.imag]))
-        expected = np.zeros((3, 1), dtype=complex)
-        expected[position] = 1.0
-        assert np.allclose(got[0] + 1j * got[1], expected, atol=1e-12)
