@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf, isnan
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from agent.detect.crossings import Levels
+from agent.detect.instants import When
+from agent.detect.quiet import Band
 from agent.detect.settings import Settings
 from agent.detect.short_circuit import EXPLAINING_SHARE, LOAD_LIMIT, ShortCircuit
 from agent.detect.sight import ADDED, CURRENTS, NEUTRAL, RESIDUAL, VOLTAGES, WATCHED
@@ -25,21 +26,11 @@ from agent.records import Event
 from agent.site import Bay
 
 Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 # Below this share of pickup a current is quiet; the band absorbs noise on a load near pickup.
 QUIET_SHARE = 0.9
 
 _DECIMALS = 3  # mA and mV: far below any sensor, so that JSON stays readable
-
-
-class When(Protocol):
-    """The instants of the decisions that a bay is fed: instants.py."""
-
-    def t_us(self, k: int) -> int: ...
-    def since_us(self, k: int) -> int: ...
-    def index(self, k: int) -> int: ...
-    def at(self, t_us: int) -> int: ...
 
 
 class BayDetector:
@@ -66,6 +57,7 @@ class BayDetector:
             self._phase_volts, settings.undervoltage_share, _us(settings.undervoltage_delay_ms)
         )
         self._voltless = False
+        self._band_of: tuple[int | None, ...] | None = None
 
     @property
     def supply_states(self) -> tuple[int | None, ...]:
@@ -84,16 +76,25 @@ class BayDetector:
             and self._undervoltage.idle()
         )
 
-    def band(self) -> tuple[list[float], list[float]]:
-        """What is quiet for the watched rows of a sight: from the first up to the second.
+    @property
+    def band(self) -> Band:
+        """What is quiet here; it depends on what was told: a dead phase has no quiet voltage.
 
-        It depends on what was told: the quiet voltage of a dead phase is none.
+        One and the same object as long as it is the same band.
         """
+        states = tuple(self._supply.states)
+        if states != self._band_of:
+            self._band_of, self._band = states, self._band_now()
+        return self._band
+
+    def _band_now(self) -> Band:
         low, high = [-inf] * WATCHED, [inf] * WATCHED
         high[CURRENTS] = [QUIET_SHARE * self.settings.phase_pickup_amps] * 3
         high[RESIDUAL] = QUIET_SHARE * self.settings.residual_pickup_amps
         high[ADDED] = [self.settings.change_floor_amps] * 3
-        for row, state in zip(range(VOLTAGES.start, VOLTAGES.stop), self._supply.states):  # noqa: B905
+        for row, state in enumerate(self._supply.states, VOLTAGES.start):
+            if self._voltless:
+                continue
             if state == DEAD:
                 high[row] = self._supply.dead_volts
             else:
@@ -115,15 +116,16 @@ class BayDetector:
         ]
         return levels
 
-    def feed(self, sight: Array, crossed: Flags, when: When) -> list[Event]:
+    def feed(self, sight: Array, crossings: list[int], when: When) -> list[Event]:
         """Events of n consecutive decisions.
 
-        sight: (rows, n), as sight.py has it; crossed: (n,), where some quantity crosses a level.
+        sight: (rows, n), as sight.py has it; crossings: where some quantity crosses a level.
         """
         events: list[Event] = []
         count = sight.shape[1]
-        self._voltless = any(map(isnan, sight[VOLTAGES, 0].tolist()))
-        crossings = np.flatnonzero(crossed).tolist()
+        voltless = any(map(isnan, sight[VOLTAGES, 0].tolist()))
+        if voltless != self._voltless:
+            self._voltless, self._band_of = voltless, None
         k = -1
         while True:
             k = self._woken(sight, k + 1) if self.idle() else self._next(k, crossings, when)
@@ -133,7 +135,7 @@ class BayDetector:
 
     def _woken(self, sight: Array, k: int) -> int:
         """The first decision from `k` on at which some quantity is outside its quiet band."""
-        low, high = (np.array(limits)[:, None] for limits in self.band())
+        low, high = (np.array(limits)[:, None] for limits in self.band)
         watched = sight[:WATCHED, k:]
         moving = np.flatnonzero(((watched >= high) | (watched < low)).any(axis=0))
         return k + int(moving[0]) if moving.size else sight.shape[1]
@@ -141,15 +143,15 @@ class BayDetector:
     def _next(self, k: int, crossings: list[int], when: When) -> int:
         """The decision after `k` at which an element may answer differently."""
         following = next((each for each in crossings if each > k), 1 << 62)
-        due_us = self._due_us()
-        if due_us is not None and following > k + 1 and due_us > when.t_us(k):
-            following = min(following, max(k + 1, when.at(due_us)))
+        t_us = when.t_us(k)
+        for due_us in self._dues_us():
+            if due_us > t_us:
+                following = min(following, max(k + 1, when.at(due_us)))
         return following
 
-    def _due_us(self) -> int | None:
-        dues = (self._short_circuit.due_us(), self._supply.due_us(), self._undervoltage.due_us())
-        known = [due for due in dues if due is not None]
-        return min(known) if known else None
+    def _dues_us(self) -> list[int]:
+        elements = (self._short_circuit, self._supply, self._undervoltage)
+        return [due for element in elements for due in element.dues_us()]
 
     def _step(self, sight: Array, k: int, when: When) -> list[Event]:
         """All elements at decision k, in the order in which they may veto each other."""

@@ -38,27 +38,41 @@ class Crossings:
     """Remembers for each bay which levels were reached at its last sample."""
 
     def __init__(self, bays: Sequence[Levels]) -> None:
-        self._levels = []
+        self._groups = []
         pairs = 0
         for place, rows in enumerate(_GROUPS):
             lists = [levels.groups()[place] for levels in bays]
             most = max(map(len, lists))
             table = np.array([each + [np.inf] * (most - len(each)) for each in lists])
-            height = rows.stop - rows.start
-            self._levels.append((rows, pairs, most, height, table.T[:, None, :, None]))
-            pairs += most * height
+            count = most * (rows.stop - rows.start)
+            self._groups.append((rows, slice(pairs, pairs + count), table.T[:, None, :]))
+            pairs += count
         self._pairs = pairs
         self._last = np.zeros((pairs, len(bays)), dtype=np.bool_)
 
-    def of(self, sight: Array, bays: Bays) -> Flags:
-        """Where something crosses, shape (bays, n), for a sight of these bays."""
-        count = sight.shape[2]
-        reached = np.empty((self._pairs, len(bays), count + 1), dtype=np.bool_)
-        reached[:, :, 0] = self._last[:, bays]
-        for rows, first, most, height, table in self._levels:
-            part = reached[first : first + most * height]
-            part = part.reshape(most, height, len(bays), count + 1)
-            np.greater_equal(sight[rows], table[:, :, bays], out=part[..., 1:])
-        self._last[:, bays] = reached[:, :, -1]
-        crossed: Flags = (reached[:, :, 1:] != reached[:, :, :-1]).any(axis=0)
+    def of(self, sight: Array, bays: Bays) -> list[list[int]]:
+        """The decisions at which something crosses, bay by bay, for a sight of these bays."""
+        # A row whose least and largest value both reach the levels that its last one reached has
+        # crossed none: most stretches end here.
+        low = self._reached(sight.min(axis=2), bays)
+        high = self._reached(sight.max(axis=2), bays)
+        last = self._last[:, bays]
+        suspects = ((low != last) | (high != last)).any(axis=0).tolist()
+        return [
+            self._crossed(sight[:, place], number) if suspects[place] else []
+            for place, number in enumerate(bays.tolist())
+        ]
+
+    def _reached(self, values: Array, bays: Bays) -> Flags:
+        """Which levels are reached; values: (rows, n); bays: (n,), whose; (pairs, n)."""
+        reached = np.empty((self._pairs, values.shape[1]), dtype=np.bool_)
+        for rows, place, table in self._groups:
+            reached[place] = (values[rows] >= table[:, :, bays]).reshape(-1, values.shape[1])
+        return reached
+
+    def _crossed(self, sight: Array, bay: int) -> list[int]:
+        reached = self._reached(sight, np.full(sight.shape[1], bay))
+        before = np.concatenate((self._last[:, bay, None], reached[:, :-1]), axis=1)
+        self._last[:, bay] = reached[:, -1]
+        crossed: list[int] = np.flatnonzero((reached != before).any(axis=0)).tolist()
         return crossed

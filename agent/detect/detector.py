@@ -89,6 +89,7 @@ class _Samples:
         self._quiet = Quiet(wiring, len(layout.channels))
         self._crossings = Crossings([bay.levels() for bay in bays]) if bays else None
         self._awake = np.ones(len(bays), dtype=np.bool_)
+        self._sleeping = 0
         self._frequency = SupplyFrequency([(bay, taps) for bay, _, taps in wired])
         self._last_us: int | None = None
 
@@ -118,9 +119,11 @@ class _Samples:
         """The bays whose samples must be looked at one by one; None: none."""
         if not stretch.proven:
             return np.ones_like(self._awake)
+        if self._sleeping == 0:
+            return self._awake
         moved = self._quiet.moved(self._front_end.reach(), self._front_end.window)
         if moved is None:
-            return self._awake if self._awake.any() else None
+            return self._awake if self._sleeping < len(self._bays) else None
         return moved | self._awake
 
     def _look(
@@ -131,9 +134,7 @@ class _Samples:
         if self._crossings is None or not bays.size:
             return []
         channels = wiring.channels(bays)
-        sight = wiring.sight(
-            front_end.exact(stretch, channels), front_end.window, channels, bays
-        )
+        sight = wiring.sight(front_end.exact(stretch, channels), front_end.window, channels, bays)
         crossed = self._crossings.of(sight, bays)
         when = Instants(block, stretch.first, front_end.window)
         events: list[Event] = []
@@ -141,8 +142,8 @@ class _Samples:
             bay = self._bays[number]
             events += bay.feed(sight[:, place], crossed[place], when)
             self._awake[number] = not bay.idle()
-            self._quiet.low[:, number], self._quiet.high[:, number] = bay.band()
-        self._quiet.watch()
+            self._quiet.take_up(number, bay.band)
+        self._sleeping = len(self._bays) - int(np.count_nonzero(self._awake))
         return events
 
 
@@ -162,11 +163,10 @@ class _Readings:
         self._previous_us, self._latest = reading.t_us, reading
         when = Moment(reading.t_us, since_us)
         sight = self._wiring.reading(reading)
-        crossed = np.ones(1, dtype=np.bool_)
         return [
             event
             for place, bay in enumerate(self._bays)
-            for event in bay.feed(sight[:, place], crossed, when)
+            for event in bay.feed(sight[:, place], [0], when)
         ]
 
     def meters(self) -> list[Meter]:

@@ -8,7 +8,6 @@ tangents that are multiples of 2^-30.
 Portable.
 """
 
-from bisect import bisect_left
 from math import floor, pi, tan
 
 # Tunings are this far apart: half of it is 0.2 % of a phasor. [mHz]
@@ -19,7 +18,9 @@ TOLERANCE_MHZ = 150
 STEADY_SHARE = 0.1
 # Two estimates in a row must agree to so much. [mHz]
 AGREED_MHZ = 300
-# A turn of more than this in one window is not told from one back.
+# The tangent of a turn is unique below a quarter; a wider one is taken for one of 86 degrees, and
+# the next look goes on from there.
+_WIDEST_TANGENT = 15.0
 _WIDEST = 0.24 * 2 * pi
 
 
@@ -63,24 +64,30 @@ class Frequency:
         size_before = earlier[0] * earlier[0] + earlier[1] * earlier[1]
         cosine = now[0] * earlier[0] + now[1] * earlier[1]
         sine = now[1] * earlier[0] - now[0] * earlier[1]
-        if cosine <= 0 or abs(size - size_before) > 2 * STEADY_SHARE * size:
+        if not size > 0 or abs(size - size_before) > 2 * STEADY_SHARE * size:
             return None
-        found = self._nearest(window_mhz, sine / cosine)
+        tangent = _WIDEST_TANGENT if sine > 0 else -_WIDEST_TANGENT
+        if abs(sine) < _WIDEST_TANGENT * cosine:
+            tangent = sine / cosine
+        found = self._nearest(window_mhz, tangent)
         return found if self.lowest_mhz <= found <= self.highest_mhz else None
 
     def _nearest(self, window_mhz: int, tangent: float) -> int:
         """The tuning whose turn is nearest to the one with this tangent. [mHz]"""
-        first = -(-self.lowest_mhz // STEP_MHZ)
-        last = self.highest_mhz // STEP_MHZ
-        # Between two tunings lies the turn of the frequency in the middle.
-        edges = [
-            _tangent(STEP_MHZ * n + STEP_MHZ // 2, window_mhz) for n in range(first - 1, last + 1)
-        ]
-        return STEP_MHZ * (first - 1 + bisect_left(edges, tangent))
+        low = self.lowest_mhz // STEP_MHZ - 1
+        high = self.highest_mhz // STEP_MHZ + 1
+        while low < high:  # between two tunings lies the turn of the frequency in the middle
+            middle = (low + high) // 2
+            if tangent > _tangent(STEP_MHZ * middle + STEP_MHZ // 2, window_mhz):
+                low = middle + 1
+            else:
+                high = middle
+        return STEP_MHZ * low
 
 
 def _tangent(frequency_mhz: int, window_mhz: int) -> float:
-    """Of the turn in one window; it rises with the frequency, and far ones are all the same."""
+    """Of the turn in one window; it rises with the frequency."""
     turn = 2 * pi * (frequency_mhz - window_mhz) / window_mhz
-    turn = max(-_WIDEST, min(_WIDEST, turn))
+    if abs(turn) > _WIDEST:
+        return 1e9 if turn > 0 else -1e9
     return floor(tan(turn) * (1 << 30) + 0.5) / (1 << 30)

@@ -58,3 +58,6 @@ class Moment:
     def at(self, t_us: int) -> int:
         """0 when the instant has come."""
         return 0 if t_us <= self._t_us else 1
+
+
+When = Instants | Moment

@@ -124,7 +124,11 @@ def _turns(channels: list[Array], rate_hz: float, nominal_hz: float) -> float | 
         apart = max(1, int(share * len(channels[0])))
         window = len(channels[0]) - apart
         turning = _hann(window) * _carrier(window, hz / rate_hz)
-        turn = sum((x[apart:] @ turning) * np.conj(x[:window] @ turning) for x in channels)
+        turns = [
+            complex(x[apart:] @ turning) * complex(x[:window] @ turning).conjugate()
+            for x in channels
+        ]
+        turn = sum(turns)
         if not abs(turn) > 0:
             return None
         # The carrier itself turns by hz * apart / rate between the windows; what is left is ours.
@@ -134,7 +138,7 @@ def _turns(channels: list[Array], rate_hz: float, nominal_hz: float) -> float | 
 
 
 def _carrier(count: int, cycles_per_sample: float) -> Phasors:
-    return np.exp(-2j * np.pi * cycles_per_sample * np.arange(count))
+    return np.asarray(np.exp(-2j * np.pi * cycles_per_sample * np.arange(count)))
 
 
 def _hann(count: int) -> Array:

@@ -34,13 +34,12 @@ class Overcurrent:
         """True when currents below pickup would change nothing here."""
         return not self.started and not [t for t in self._above_since if t is not None]
 
-    def due_us(self) -> "int | None":
-        """When a hold that runs will have been kept; None: none runs."""
+    def dues_us(self) -> "list[int]":
+        """When holds that run will have been kept."""
         if self.started:
             since = self._below_since
-            return None if since is None else since + self.drop_us
-        above = [since for since in self._above_since if since is not None]
-        return min(above) + self.hold_us if above else None
+            return [] if since is None else [since + self.drop_us]
+        return [since + self.hold_us for since in self._above_since if since is not None]
 
     def levels(self) -> "list[float]":
         """Between these currents nothing changes but by time. [A]"""

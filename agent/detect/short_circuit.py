@@ -60,13 +60,12 @@ class ShortCircuit:
             and self._changed_since is None
         )
 
-    def due_us(self) -> "int | None":
-        """When it may speak though no current crosses a level; None: not by itself."""
-        dues = [self.phase.due_us(), self.residual.due_us()]
+    def dues_us(self) -> "list[int]":
+        """When it may speak though no current crosses a level."""
+        dues = self.phase.dues_us() + self.residual.dues_us()
         if self._changed_since is not None and self.kind == _UNSEEN:
             dues.append(self._changed_since + self.ripe_us)
-        known = [due for due in dues if due is not None]
-        return min(known) if known else None
+        return dues
 
     def step(
         self,

@@ -53,7 +53,7 @@ class Wiring:
         scales = [[tap.scale if tap else np.nan for tap in row] for row in rows]
         self.scales = np.array(scales, dtype=np.float64)
         self._missing = np.isnan(self.scales)
-        self._everywhere = np.arange(len(self.taps))
+        self._complete = not self._missing.any()
 
     def channels(self, bays: Bays) -> Channels:
         """The channels that these bays need; None: all."""
@@ -80,7 +80,7 @@ class Wiring:
         seen[NEUTRAL] = self._own_or_sum(sizes[7], re[4:7] / 3.0, im[4:7] / 3.0, bays, role=7)
         added = np.sqrt(exact.change[places[:3]] * (1.0 / window))
         seen[ADDED] = np.multiply(added, np.abs(scales[:3]), out=added)
-        return _completed(seen)
+        return _completed(seen, whole=self._complete)
 
     def reading(self, reading: Reading) -> Array:
         """A meter's own RMS values, n = 1; it tells no change: faults are judged by size alone."""
@@ -90,7 +90,7 @@ class Wiring:
         seen[CURRENTS], seen[VOLTAGES] = sizes[:3], sizes[4:7]
         seen[RESIDUAL], seen[NEUTRAL] = sizes[3], sizes[7]
         seen[ADDED] = 0.0
-        return _completed(seen)
+        return _completed(seen, whole=False)
 
     def bounding(self, channels: int) -> Array:
         """(10 bays, channels): what makes of re or im of every channel the rows up to `LINE`.
@@ -120,10 +120,17 @@ def _sizes(re: Array, im: Array) -> Array:
     return np.sqrt(squares, out=squares)
 
 
-def _completed(seen: Array) -> Array:
-    """3I0 is 0 where it cannot be told, and stabilised by the largest phase current."""
-    seen[RESIDUAL] = np.nan_to_num(seen[RESIDUAL])
-    seen[ADDED] = np.nan_to_num(seen[ADDED])
-    largest = np.nan_to_num(np.fmax(np.fmax(seen[0], seen[1]), seen[2]))
-    seen[STABILISED] = seen[RESIDUAL] - largest * STABILISING_SHARE
+def _completed(seen: Array, *, whole: bool) -> Array:
+    """3I0 is 0 where it cannot be told, and stabilised by the largest phase current.
+
+    whole: no sensor is missing.
+    """
+    if not whole:
+        for row in (RESIDUAL, ADDED):
+            seen[row] = np.nan_to_num(seen[row])
+    largest = np.fmax(np.fmax(seen[0], seen[1]), seen[2])
+    largest *= STABILISING_SHARE
+    if not whole:
+        largest = np.nan_to_num(largest)
+    np.subtract(seen[RESIDUAL], largest, out=seen[STABILISED])
     return seen

@@ -48,14 +48,13 @@ class Supply:
         """True when voltages that confirm the present states would change nothing here."""
         return None not in self.states and self._left == [None, None, None]
 
-    def due_us(self) -> "int | None":
-        """When a change that stands will have been held; None: none does."""
-        due = None
-        for state, since in zip(self.states, self._since):
-            if since is not None and state is not None:
-                held = since + self.holds_us[1 - state]
-                due = held if due is None else min(due, held)
-        return due
+    def dues_us(self) -> "list[int]":
+        """When changes that stand will have been held."""
+        return [
+            since + self.holds_us[1 - state]
+            for state, since in zip(self.states, self._since)
+            if since is not None and state is not None
+        ]
 
     def step(
         self, t_us: int, since_us: int, volts: tuple[float, float, float], faulted: bool

@@ -251,3 +251,81 @@ def test_a_stale_or_invalid_reading_decides_nothing() -> None:
     )
     for quality in (Quality.STALE, Quality.INVALID):
         assert detector.feed(Reading(METER, 0, SHORTED, quality)) == []
+
+
+# --- the fast path against the slow one, and the frequency of the network ---
+
+
+def random_network(seed: int) -> Array:
+    """Load that steps and breathes, faults, sags and outages, near every threshold there is."""
+    chance = np.random.default_rng(seed)
+    t = times(1600, 1.0, ONSET_S)
+    amps = PICKUP * chance.choice([0.3, 0.88, 0.96, 1.02, 1.1, 1.5, 3.0])
+    short = three_phase if seed % 3 else two_phase
+    currents = short(
+        t, amps, chance.uniform(0, 6.3), 0.04, (PICKUP * chance.uniform(0.1, 0.95), 0.3)
+    )
+    volts = healthy_volts(t) * chance.choice([0.1, 0.21, 0.79, 0.84, 0.86, 0.88, 1.0], (3, 1))
+    returns = t > chance.uniform(0.3, 0.6)
+    currents[:, returns] *= chance.uniform(0, 1)
+    volts[:, returns] = healthy_volts(t)[:, returns]
+    return np.rint(
+        counts(currents, volts) + chance.normal(0, chance.choice([0, 4, 40]), (6, t.size))
+    )
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_what_the_fast_path_skips_is_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = random_network(seed)
+    fast = detect(samples, 1600, block=8)
+
+    monkeypatch.setattr("agent.detect.quiet.Quiet.moved", lambda *_: np.ones(1, dtype=np.bool_))
+    assert detect(samples, 1600, block=8) == fast
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_between_crossings_and_timers_no_element_has_anything_to_say(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = random_network(seed)
+    stepped_where_needed = detect(samples, 1600, block=8)
+
+    monkeypatch.setattr(
+        "agent.detect.crossings.Crossings.of",
+        lambda _, sight, bays: [list(range(sight.shape[2]))] * len(bays),
+    )
+    assert detect(samples, 1600, block=8) == stepped_where_needed
+
+
+def off_nominal(hz: float, seconds: float = 2.5) -> Array:
+    t = np.arange(round(seconds * 1600)) / 1600
+    shifts = np.array([[0.0], [-2 * np.pi / 3], [2 * np.pi / 3]])
+    wave = 2**0.5 * np.cos(2 * np.pi * hz * t + shifts)
+    return counts(300.0 * wave, 5773.5 * wave)
+
+
+@pytest.mark.parametrize("hz", [45.0, 47.5, 49.0, 51.2, 53.0, 57.4, 61.0, 65.0])
+def test_the_phasors_follow_the_frequency_of_the_network(hz: float) -> None:
+    wired = layout(1600)
+    detector = Detector(wired, [(BAY, defaults(BAY), TAPS)])
+    healthy = off_nominal(hz)
+    assert detector.feed(Block(wired, 0, 0, healthy)) == []
+    samples = off_nominal(hz, 2.7)[:, healthy.shape[1] :]
+    samples[0] *= 10  # phase A: 3,000 A
+    (fault,) = faults(detector.feed(Block(wired, healthy.shape[1], 0, samples)))
+
+    assert fault.kind == "AG"
+    assert fault.voltages == pytest.approx([5773.5] * 3, rel=0.004)
+    assert fault.currents[1:] == pytest.approx([300.0] * 2, rel=0.004)
+
+
+def test_a_fault_does_not_tune_the_terminal_elsewhere() -> None:
+    t = times(1600, 2.0, 0.5)
+    short = two_phase(t, 4 * PICKUP, 1.0, 0.15, (250.0, -0.3))
+    volts = healthy_volts(t) * np.where(t < 0, 1.0, 0.6)
+    wired = layout(1600)
+    detector = Detector(wired, [(BAY, defaults(BAY), TAPS)])
+    for first in range(0, t.size, 8):
+        detector.feed(Block(wired, first, 0, counts(short, volts)[:, first : first + 8]))
+    assert detector._samples is not None
+    assert detector._samples._front_end.frequency_mhz == 50_000
