@@ -48,7 +48,7 @@ class Quiet:
         ends *= ends
         size = np.sqrt(ends[:, 0] + ends[:, 1])
         away = self._sizes @ reach.away
-        out: Flags = size * reach.most + away >= self._high
+        out: Flags = np.greater_equal(size * reach.most + away, self._high)
         size *= reach.least
         size -= away
         out |= size < self._low
