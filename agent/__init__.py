@@ -9,5 +9,6 @@ __version__ = "0.1.0"
 
 # Our matrices are small: a second thread of the linear algebra costs more than it gives, keeps
 # megabytes of buffers, and spins where another process has the core. It must be said before numpy
-# is imported.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# is imported. A board has neither numpy nor an environment.
+if hasattr(os, "environ"):
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -16,11 +16,13 @@ import numpy.typing as npt
 
 from agent.detect.crossings import Levels
 from agent.detect.instants import When
+from agent.detect.overvoltage import DROP, NOTHING, Overvoltage
 from agent.detect.quiet import Band
 from agent.detect.settings import Settings
 from agent.detect.short_circuit import EXPLAINING_SHARE, LOAD_LIMIT, ShortCircuit
-from agent.detect.sight import ADDED, CURRENTS, NEUTRAL, RESIDUAL, VOLTAGES, WATCHED
+from agent.detect.sight import ADDED, CURRENTS, LINE, NEUTRAL, RESIDUAL, VOLTAGES, WATCHED
 from agent.detect.supply import DEAD, LIVE, Supply
+from agent.detect.timed import TimedStages
 from agent.detect.undervoltage import Undervoltage
 from agent.records import Event
 from agent.site import Bay
@@ -56,6 +58,11 @@ class BayDetector:
         self._undervoltage = Undervoltage(
             self._phase_volts, settings.undervoltage_share, _us(settings.undervoltage_delay_ms)
         )
+        self._overvoltage = Overvoltage(
+            bay.nominal_volts, settings.overvoltage_share, _us(settings.overvoltage_delay_ms)
+        )
+        self._timed = TimedStages(settings, cycle_us)
+        self._timing = False
         self._voltless = False
         self._band_of: tuple[int | None, ...] | None = None
 
@@ -74,6 +81,8 @@ class BayDetector:
             self._short_circuit.idle()
             and (self._supply.idle() or self._voltless)
             and self._undervoltage.idle()
+            and self._overvoltage.idle()
+            and not self._timing
         )
 
     @property
@@ -89,9 +98,12 @@ class BayDetector:
 
     def _band_now(self) -> Band:
         low, high = [-inf] * WATCHED, [inf] * WATCHED
-        high[CURRENTS] = [QUIET_SHARE * self.settings.phase_pickup_amps] * 3
-        high[RESIDUAL] = QUIET_SHARE * self.settings.residual_pickup_amps
-        high[ADDED] = [self.settings.change_floor_amps] * 3
+        timed, settings = self._timed, self.settings
+        phase = min(QUIET_SHARE * settings.phase_pickup_amps, timed.phase_start_amps)
+        residual = min(QUIET_SHARE * settings.residual_pickup_amps, timed.residual_start_amps)
+        high[CURRENTS], high[RESIDUAL] = [phase] * 3, residual
+        high[LINE] = [self._overvoltage.pickup_volts] * 3
+        high[ADDED] = [settings.change_floor_amps] * 3
         for row, state in enumerate(self._supply.states, VOLTAGES.start):
             if self._voltless:
                 continue
@@ -105,7 +117,12 @@ class BayDetector:
         """Where some element would answer differently."""
         levels = Levels()
         phase = self._short_circuit.phase
-        levels.currents = [*phase.levels(), LOAD_LIMIT * phase.pickup_amps]
+        levels.currents = [
+            *phase.levels(),
+            LOAD_LIMIT * phase.pickup_amps,
+            self._timed.phase_start_amps,
+        ]
+        levels.residual = [self._timed.residual_start_amps]
         levels.stabilised = self._short_circuit.residual.levels()
         levels.added = [self.settings.change_floor_amps, EXPLAINING_SHARE * phase.pickup_amps]
         levels.voltages = [
@@ -114,6 +131,7 @@ class BayDetector:
             self._undervoltage.pickup_volts,
             self._undervoltage.return_volts,
         ]
+        levels.line = [self._overvoltage.pickup_volts, self._overvoltage.return_volts]
         return levels
 
     def feed(self, sight: Array, crossings: list[int], when: When) -> list[Event]:
@@ -128,10 +146,18 @@ class BayDetector:
             self._voltless, self._band_of = voltless, None
         k = -1
         while True:
-            k = self._woken(sight, k + 1) if self.idle() else self._next(k, crossings, when)
+            if self.idle():
+                k = full = self._woken(sight, k + 1)
+            else:
+                full = self._next(k, crossings, when)
+                k = min(full, self._next_on_grid(k, when))
             if k >= count:
                 return events
-            events += self._step(sight, k, when)
+            seen, t_us, since_us = sight[:, k].tolist(), when.t_us(k), when.since_us(k)
+            if k == full:
+                events += self._step(seen, t_us, since_us)
+            if self._timing and when.index(k) % self._grid == 0:
+                events += self._operations(seen, t_us, since_us)
 
     def _woken(self, sight: Array, k: int) -> int:
         """The first decision from `k` on at which some quantity is outside its quiet band."""
@@ -149,28 +175,99 @@ class BayDetector:
                 following = min(following, max(k + 1, when.at(due_us)))
         return following
 
+    def _next_on_grid(self, k: int, when: When) -> int:
+        """The decision after `k` at which what integrates is looked at."""
+        if not self._timing:
+            return 1 << 62
+        index = when.index(k)
+        return k + self._grid - index % self._grid
+
     def _dues_us(self) -> list[int]:
-        elements = (self._short_circuit, self._supply, self._undervoltage)
+        elements = (
+            self._short_circuit,
+            self._supply,
+            self._undervoltage,
+            self._overvoltage,
+        )
         return [due for element in elements for due in element.dues_us()]
 
-    def _step(self, sight: Array, k: int, when: When) -> list[Event]:
-        """All elements at decision k, in the order in which they may veto each other."""
-        seen = sight[:, k].tolist()
-        t_us = when.t_us(k)
+    def _step(self, seen: list[float], t_us: int, since_us: int) -> list[Event]:
+        """All elements but the timed ones, in the order in which they may veto each other."""
         currents, added = _three(seen[CURRENTS]), _three(seen[ADDED])
         told = self._short_circuit.step(t_us, currents, seen[RESIDUAL], added)
         events = [self._fault_event(told, seen, t_us)] if told else []
-        volts = _three(seen[VOLTAGES])
+        self._timing = self._is_timing(currents, seen[RESIDUAL])
+        a, b, c = seen[LINE]
+        swell = self._overvoltage.step(t_us, since_us, (a, b, c))
+        if swell != NOTHING:
+            events.append(self._swell(swell, seen, t_us))
         if self._voltless:
             return events
+        volts = _three(seen[VOLTAGES])
         # A dip that sounds while the feeder is dead is the outage itself, told by `supply`.
-        since_us = when.since_us(k)
         if self._undervoltage.step(t_us, since_us, volts) and DEAD not in self._supply.states:
             events.append(self._dip(seen, t_us))
         change = self._supply.step(t_us, since_us, volts, bool(self._short_circuit.kind))
         if change is not None:
             events.append(self._supply_event(change, seen, t_us))
         return events
+
+    def _is_timing(self, currents: tuple[float, float, float], residual_amps: float) -> bool:
+        """Whether some timed stage runs, or has reason to begin."""
+        return (
+            not self._timed.idle()
+            or self._short_circuit.phase.started
+            or self._short_circuit.residual.started
+            or max(currents) >= self._timed.phase_start_amps
+            or residual_amps >= self._timed.residual_start_amps
+        )
+
+    def _operations(self, seen: list[float], t_us: int, since_us: int) -> list[Event]:
+        """What the timed stages say."""
+        start, currents = self._short_circuit, _three(seen[CURRENTS])
+        starts = start.phase.started, start.residual.started
+        operated = self._timed.step(t_us, since_us, currents, seen[RESIDUAL], starts)
+        self._timing = self._is_timing(currents, seen[RESIDUAL])
+        return [
+            self._event(
+                "operate",
+                seen,
+                t_us=t_us,
+                onset_us=onset_us,
+                element=element,
+                kind=start.kind or None,
+                phases=phases or None,
+                why={
+                    **why,
+                    **_exactly("current", seen[CURRENTS]),
+                    "residual_amps": seen[RESIDUAL],
+                },
+            )
+            for element, onset_us, phases, why in operated
+        ]
+
+    def _swell(self, told: int, seen: list[float], t_us: int) -> Event:
+        """A swell that has begun, or, with how high and long it was, one that is over."""
+        element = self._overvoltage
+        lasted_s = (t_us - element.onset_us) / 1e6
+        highest = element.highest_volts / self.bay.nominal_volts
+        over = f"over after {lasted_s:.3f} s, at most {highest:.3f} of nominal"
+        return self._event(
+            "swell",
+            seen,
+            t_us=t_us,
+            onset_us=element.onset_us,
+            element="59",
+            phases=element.phases,
+            outcome="self_cleared" if told == DROP else None,
+            detail=over if told == DROP else None,
+            why={
+                "pickup_volts": element.pickup_volts,
+                "return_volts": element.return_volts,
+                "highest_volts": element.highest_volts,
+                **_exactly("volts", seen[LINE], ("ab", "bc", "ca")),
+            },
+        )
 
     def _fault_event(self, told: str, seen: list[float], t_us: int) -> Event:
         element = self._short_circuit
@@ -261,11 +358,11 @@ def _three(values: list[float]) -> tuple[float, float, float]:
     return a, b, c
 
 
-def _exactly(name: str, values: list[float]) -> Mapping[str, float]:
+def _exactly(name: str, values: list[float], phases: Sequence[str] = "abc") -> Mapping[str, float]:
     """Unrounded quantities per phase, so that the decision can be rebuilt bit for bit."""
     return {
         f"{name}_{phase}": value
-        for phase, value in zip("abc", values, strict=True)
+        for phase, value in zip(phases, values, strict=True)
         if not isnan(value)
     }
 

@@ -11,12 +11,19 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from agent.detect.sight import ADDED, CURRENTS, LINE, STABILISED, VOLTAGES, Bays
+from agent.detect.sight import ADDED, CURRENTS, LINE, RESIDUAL, STABILISED, VOLTAGES, Bays
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-_GROUPS = (CURRENTS, slice(STABILISED, STABILISED + 1), VOLTAGES, LINE, ADDED)
+_GROUPS = (
+    CURRENTS,
+    slice(RESIDUAL, RESIDUAL + 1),
+    slice(STABILISED, STABILISED + 1),
+    VOLTAGES,
+    LINE,
+    ADDED,
+)
 
 
 class Levels:
@@ -24,6 +31,7 @@ class Levels:
 
     def __init__(self) -> None:
         self.currents: list[float] = []
+        self.residual: list[float] = []
         self.stabilised: list[float] = []
         self.voltages: list[float] = []
         self.line: list[float] = []
@@ -31,7 +39,8 @@ class Levels:
 
     def groups(self) -> tuple[list[float], ...]:
         """In the order of `_GROUPS`."""
-        return self.currents, self.stabilised, self.voltages, self.line, self.added
+        phases = self.currents, self.residual, self.stabilised
+        return *phases, self.voltages, self.line, self.added
 
 
 class Crossings:
