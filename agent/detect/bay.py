@@ -1,20 +1,28 @@
-"""The elements of one bay, fed with quantities in amperes and volts, and the events they make.
+"""The elements of one bay, who vetoes whom, and the events they make.
 
 While nothing moves the elements are not even called: every one of them promises that a quiet
-sample changes nothing while it is idle, which is what makes skipping exact.
+sample changes nothing while it is idle, which is what makes skipping exact. Once awake, a bay is
+stepped where a quantity crosses a level of some element, where a timer of theirs is due, and,
+while an element integrates, on a fixed grid of samples; all three follow from the samples alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from math import inf, isnan
 
 import numpy as np
 import numpy.typing as npt
 
+from agent.detect.crossings import Levels
+from agent.detect.instants import When
+from agent.detect.overvoltage import DROP, NOTHING, Overvoltage
+from agent.detect.quiet import Band
 from agent.detect.settings import Settings
-from agent.detect.short_circuit import ShortCircuit
+from agent.detect.short_circuit import EXPLAINING_SHARE, LOAD_LIMIT, ShortCircuit
+from agent.detect.sight import ADDED, CURRENTS, LINE, NEUTRAL, RESIDUAL, VOLTAGES, WATCHED
 from agent.detect.supply import DEAD, LIVE, Supply
+from agent.detect.timed import TimedStages
 from agent.detect.undervoltage import Undervoltage
 from agent.records import Event
 from agent.site import Bay
@@ -27,27 +35,16 @@ QUIET_SHARE = 0.9
 _DECIMALS = 3  # mA and mV: far below any sensor, so that JSON stays readable
 
 
-@dataclass(frozen=True, slots=True)
-class BayQuantities:
-    """Fundamentals and changes of one bay over consecutive decisions; RMS, primary.
+class BayDetector:
+    """All elements of one bay.
 
-    currents, changes: shape (3, n), NaN rows where a phase has no sensor; residual: 3I0, (n,);
-    voltages: (3, n), NaN rows likewise; neutral: U0, (n,), NaN when it cannot be told.
+    cycle_us: what their holds are counted in. grid: samples between two looks of what integrates.
     """
 
-    currents: Array
-    changes: Array
-    residual: Array
-    voltages: Array
-    neutral: Array
-
-
-class BayDetector:
-    """All elements of one bay; `cycle_us` is what their holds are counted in."""
-
-    def __init__(self, bay: Bay, settings: Settings, cycle_us: int) -> None:
+    def __init__(self, bay: Bay, settings: Settings, cycle_us: int, grid: int = 1) -> None:
         self.bay = bay
         self.settings = settings
+        self._grid = grid
         self._phase_volts = bay.nominal_volts / 3**0.5
         self._short_circuit = ShortCircuit(
             settings.phase_pickup_amps,
@@ -61,6 +58,14 @@ class BayDetector:
         self._undervoltage = Undervoltage(
             self._phase_volts, settings.undervoltage_share, _us(settings.undervoltage_delay_ms)
         )
+        self._overvoltage = Overvoltage(
+            bay.nominal_volts, settings.overvoltage_share, _us(settings.overvoltage_delay_ms)
+        )
+        self._timed = TimedStages(settings, cycle_us)
+        self._timing = False
+        self._unseen = True  # nothing was looked at yet: no crossing tells where things stand
+        self._voltless = False
+        self._band_of: tuple[int | None, ...] | None = None
 
     @property
     def supply_states(self) -> tuple[int | None, ...]:
@@ -70,106 +75,224 @@ class BayDetector:
     def resume_supply(self, states: Sequence[int | None], since_us: int) -> None:
         """Go on from the states that were last told; nobody has looked since `since_us`."""
         self._supply.resume(list(states), since_us)
+        self._unseen = True
 
-    def feed(
-        self, seen: BayQuantities, instant_us: Callable[[int], tuple[int, int]]
-    ) -> list[Event]:
-        """Events of n consecutive decisions.
-
-        instant_us(k): instant of decision k, and the beginning of the time it covers. [us]
-        """
-        events: list[Event] = []
-        count = seen.residual.shape[0]
-        k = 0
-        moving = self._moving(seen)
-        while k < count:
-            if self._idle():
-                ahead = np.flatnonzero(moving[k:])
-                if not ahead.size:
-                    break
-                k += int(ahead[0])
-            states = list(self._supply.states)
-            events += self._step(seen, k, *instant_us(k))
-            if states != self._supply.states:  # what is quiet depends on what was told
-                moving = self._moving(seen)
-            k += 1
-        return events
-
-    def _idle(self) -> bool:
+    def idle(self) -> bool:
+        """True when quiet samples would change nothing here."""
         return (
             self._short_circuit.idle()
             and (self._supply.idle() or self._voltless)
             and self._undervoltage.idle()
+            and self._overvoltage.idle()
+            and not self._timing
         )
 
-    def _moving(self, seen: BayQuantities) -> npt.NDArray[np.bool_]:
-        """Decisions at which some quantity is outside its quiet band."""
-        settings = self.settings
-        self._voltless = bool(np.isnan(seen.voltages[:, :1]).any())
-        currents = np.nan_to_num(seen.currents)
-        moving: npt.NDArray[np.bool_] = (
-            (currents >= QUIET_SHARE * settings.phase_pickup_amps).any(axis=0)
-            | (seen.residual >= QUIET_SHARE * settings.residual_pickup_amps)
-            | (np.nan_to_num(seen.changes) >= settings.change_floor_amps).any(axis=0)
+    @property
+    def band(self) -> Band:
+        """What is quiet here; it depends on what was told: a dead phase has no quiet voltage.
+
+        One and the same object as long as it is the same band.
+        """
+        states = tuple(self._supply.states)
+        if states != self._band_of:
+            self._band_of, self._band = states, self._band_now()
+        return self._band
+
+    def _band_now(self) -> Band:
+        low, high = [-inf] * WATCHED, [inf] * WATCHED
+        timed, settings = self._timed, self.settings
+        phase = min(QUIET_SHARE * settings.phase_pickup_amps, timed.phase_start_amps)
+        residual = min(QUIET_SHARE * settings.residual_pickup_amps, timed.residual_start_amps)
+        high[CURRENTS], high[RESIDUAL] = [phase] * 3, residual
+        high[LINE] = [self._overvoltage.pickup_volts] * 3
+        high[ADDED] = [settings.change_floor_amps] * 3
+        for row, state in enumerate(self._supply.states, VOLTAGES.start):
+            if self._voltless:
+                continue
+            if state == DEAD:
+                high[row] = self._supply.dead_volts
+            else:
+                low[row] = self._undervoltage.return_volts if state == LIVE else inf
+        return low, high
+
+    def levels(self) -> Levels:
+        """Where some element would answer differently."""
+        levels = Levels()
+        phase = self._short_circuit.phase
+        levels.currents = [
+            *phase.levels(),
+            LOAD_LIMIT * phase.pickup_amps,
+            self._timed.phase_start_amps,
+        ]
+        levels.residual = [self._timed.residual_start_amps]
+        levels.stabilised = self._short_circuit.residual.levels()
+        levels.added = [self.settings.change_floor_amps, EXPLAINING_SHARE * phase.pickup_amps]
+        levels.voltages = [
+            self._supply.dead_volts,
+            self._supply.live_volts,
+            self._undervoltage.pickup_volts,
+            self._undervoltage.return_volts,
+        ]
+        levels.line = [self._overvoltage.pickup_volts, self._overvoltage.return_volts]
+        return levels
+
+    def feed(self, sight: Array, crossings: list[int], when: When) -> list[Event]:
+        """Events of n consecutive decisions.
+
+        sight: (rows, n), as sight.py has it; crossings: where some quantity crosses a level.
+        """
+        events: list[Event] = []
+        count = sight.shape[1]
+        voltless = any(map(isnan, sight[VOLTAGES, 0].tolist()))
+        if voltless != self._voltless:
+            self._voltless, self._band_of = voltless, None
+        k = -1
+        while True:
+            if self._unseen:
+                k, full, self._unseen = 0, 0, False
+            elif self.idle():
+                k = full = self._woken(sight, k + 1)
+            else:
+                full = self._next(k, crossings, when)
+                k = min(full, self._next_on_grid(k, when))
+            if k >= count:
+                return events
+            seen, t_us, since_us = sight[:, k].tolist(), when.t_us(k), when.since_us(k)
+            if k == full:
+                events += self._step(seen, t_us, since_us)
+            if self._timing and when.index(k) % self._grid == 0:
+                events += self._operations(seen, t_us, since_us)
+
+    def _woken(self, sight: Array, k: int) -> int:
+        """The first decision from `k` on at which some quantity is outside its quiet band."""
+        low, high = (np.array(limits)[:, None] for limits in self.band)
+        watched = sight[:WATCHED, k:]
+        moving = np.flatnonzero(((watched >= high) | (watched < low)).any(axis=0))
+        return k + int(moving[0]) if moving.size else sight.shape[1]
+
+    def _next(self, k: int, crossings: list[int], when: When) -> int:
+        """The decision after `k` at which an element may answer differently."""
+        following = next((each for each in crossings if each > k), 1 << 62)
+        t_us = when.t_us(k)
+        for due_us in self._dues_us():
+            if due_us > t_us:
+                following = min(following, max(k + 1, when.at(due_us)))
+        return following
+
+    def _next_on_grid(self, k: int, when: When) -> int:
+        """The decision after `k` at which what integrates is looked at."""
+        if not self._timing:
+            return 1 << 62
+        index = when.index(k)
+        return k + self._grid - index % self._grid
+
+    def _dues_us(self) -> list[int]:
+        elements = (
+            self._short_circuit,
+            self._supply,
+            self._undervoltage,
+            self._overvoltage,
         )
-        if not self._voltless:
-            for volts, state in zip(seen.voltages, self._supply.states, strict=True):
-                moving |= self._volts_moving(volts, state)
-        return moving
+        return [due for element in elements for due in element.dues_us()]
 
-    def _volts_moving(self, volts: Array, state: int | None) -> npt.NDArray[np.bool_]:
-        if state == LIVE:
-            return volts < self._undervoltage.return_volts
-        if state == DEAD:
-            return volts >= self._supply.dead_volts
-        return np.ones(volts.shape, dtype=np.bool_)
-
-    def _step(self, seen: BayQuantities, k: int, t_us: int, since_us: int) -> list[Event]:
-        """All elements at decision k, in the order in which they may veto each other."""
-        currents = _three(np.nan_to_num(seen.currents[:, k]))
-        changes = _three(np.nan_to_num(seen.changes[:, k]))
-        residual = float(seen.residual[k])
-        told = self._short_circuit.step(t_us, currents, residual, changes)
-        events = [self._fault_event(told, seen, k, t_us, changes)] if told else []
+    def _step(self, seen: list[float], t_us: int, since_us: int) -> list[Event]:
+        """All elements but the timed ones, in the order in which they may veto each other."""
+        currents, added = _three(seen[CURRENTS]), _three(seen[ADDED])
+        told = self._short_circuit.step(t_us, currents, seen[RESIDUAL], added)
+        events = [self._fault_event(told, seen, t_us)] if told else []
+        self._timing = self._is_timing(currents, seen[RESIDUAL])
+        a, b, c = seen[LINE]
+        swell = self._overvoltage.step(t_us, since_us, (a, b, c))
+        if swell != NOTHING:
+            events.append(self._swell(swell, seen, t_us))
         if self._voltless:
             return events
-        volts = _three(seen.voltages[:, k])
+        volts = _three(seen[VOLTAGES])
         # A dip that sounds while the feeder is dead is the outage itself, told by `supply`.
         if self._undervoltage.step(t_us, since_us, volts) and DEAD not in self._supply.states:
-            events.append(self._dip(seen, k, t_us))
+            events.append(self._dip(seen, t_us))
         change = self._supply.step(t_us, since_us, volts, bool(self._short_circuit.kind))
         if change is not None:
-            events.append(self._supply_event(change, seen, k, t_us))
+            events.append(self._supply_event(change, seen, t_us))
         return events
 
-    def _fault_event(
-        self,
-        told: str,
-        seen: BayQuantities,
-        k: int,
-        t_us: int,
-        changes: tuple[float, float, float],
-    ) -> Event:
+    def _is_timing(self, currents: tuple[float, float, float], residual_amps: float) -> bool:
+        """Whether some timed stage runs, or has reason to begin."""
+        return (
+            not self._timed.idle()
+            or self._short_circuit.phase.started
+            or self._short_circuit.residual.started
+            or max(currents) >= self._timed.phase_start_amps
+            or residual_amps >= self._timed.residual_start_amps
+        )
+
+    def _operations(self, seen: list[float], t_us: int, since_us: int) -> list[Event]:
+        """What the timed stages say."""
+        start, currents = self._short_circuit, _three(seen[CURRENTS])
+        starts = start.phase.started, start.residual.started
+        operated = self._timed.step(t_us, since_us, currents, seen[RESIDUAL], starts)
+        self._timing = self._is_timing(currents, seen[RESIDUAL])
+        return [
+            self._event(
+                "operate",
+                seen,
+                t_us=t_us,
+                onset_us=onset_us,
+                element=element,
+                kind=start.kind or None,
+                phases=phases or None,
+                why={
+                    **why,
+                    **_exactly("current", seen[CURRENTS]),
+                    "residual_amps": seen[RESIDUAL],
+                },
+            )
+            for element, onset_us, phases, why in operated
+        ]
+
+    def _swell(self, told: int, seen: list[float], t_us: int) -> Event:
+        """A swell that has begun, or, with how high and long it was, one that is over."""
+        element = self._overvoltage
+        lasted_s = (t_us - element.onset_us) / 1e6
+        highest = element.highest_volts / self.bay.nominal_volts
+        over = f"over after {lasted_s:.3f} s, at most {highest:.3f} of nominal"
+        return self._event(
+            "swell",
+            seen,
+            t_us=t_us,
+            onset_us=element.onset_us,
+            element="59",
+            phases=element.phases,
+            outcome="self_cleared" if told == DROP else None,
+            detail=over if told == DROP else None,
+            why={
+                "pickup_volts": element.pickup_volts,
+                "return_volts": element.return_volts,
+                "highest_volts": element.highest_volts,
+                **_exactly("volts", seen[LINE], ("ab", "bc", "ca")),
+            },
+        )
+
+    def _fault_event(self, told: str, seen: list[float], t_us: int) -> Event:
         element = self._short_circuit
         why = {
             "phase_pickup_amps": self.settings.phase_pickup_amps,
             "residual_pickup_amps": self.settings.residual_pickup_amps,
             "change_floor_amps": self.settings.change_floor_amps,
-            **_exactly("current", seen.currents[:, k]),
-            "residual_amps": float(seen.residual[k]),
-            **_exactly("change", changes),
+            **_exactly("current", seen[CURRENTS]),
+            "residual_amps": seen[RESIDUAL],
+            **_exactly("change", seen[ADDED]),
         }
         if told == "overload":
-            return self._event(told, seen, k, t_us=t_us, element="50P", why=why)
+            return self._event(told, seen, t_us=t_us, element="50P", why=why)
         if told == "fault_cleared":
-            return self._event(told, seen, k, t_us=t_us, onset_us=element.onset_us, why=why)
+            return self._event(told, seen, t_us=t_us, onset_us=element.onset_us, why=why)
         missing = "".join(
-            name for name, row in zip("ABC", seen.currents, strict=True) if np.isnan(row[k])
+            name for name, amps in zip("ABC", seen[CURRENTS], strict=True) if isnan(amps)
         )
         return self._event(
             told,
             seen,
-            k,
             t_us=t_us,
             # Without a directional element every fault current through this bay is its own.
             alarm=True,
@@ -181,30 +304,28 @@ class BayDetector:
             why=why,
         )
 
-    def _dip(self, seen: BayQuantities, k: int, t_us: int) -> Event:
+    def _dip(self, seen: list[float], t_us: int) -> Event:
         return self._event(
             "dip",
             seen,
-            k,
             t_us=t_us,
             onset_us=self._undervoltage.onset_us,
             element="27",
             phases=self._undervoltage.phases,
             why={
                 "pickup_volts": self._undervoltage.pickup_volts,
-                **_exactly("volts", seen.voltages[:, k]),
+                **_exactly("volts", seen[VOLTAGES]),
             },
         )
 
     def _supply_event(
-        self, change: tuple[int, str, int, int], seen: BayQuantities, k: int, t_us: int
+        self, change: tuple[int, str, int, int], seen: list[float], t_us: int
     ) -> Event:
         state, phases, earliest_us, latest_us = change
         lost_all = self._supply.states == [DEAD, DEAD, DEAD]
         return self._event(
             "voltage_loss" if state == DEAD else "voltage_restored",
             seen,
-            k,
             t_us=t_us,
             alarm=state == DEAD and lost_all,
             onset_us=latest_us,
@@ -213,22 +334,20 @@ class BayDetector:
             why={
                 "dead_volts": self._supply.dead_volts,
                 "live_volts": self._supply.live_volts,
-                **_exactly("volts", seen.voltages[:, k]),
+                **_exactly("volts", seen[VOLTAGES]),
             },
         )
 
-    def _event(
-        self, event: str, seen: BayQuantities, k: int, *, t_us: int, **fields: object
-    ) -> Event:
-        """An event with the quantities of decision k, rounded for people; `why` is exact."""
+    def _event(self, event: str, seen: list[float], *, t_us: int, **fields: object) -> Event:
+        """An event with the quantities of its decision, rounded for people; `why` is exact."""
         return Event(
             event=event,
             bay=self.bay.name,
             t_us=t_us,
-            currents=_shown(seen.currents[:, k]),
-            voltages=_shown(seen.voltages[:, k]),
-            residual_amps=_shown_one(float(seen.residual[k])),
-            neutral_volts=_shown_one(float(seen.neutral[k])),
+            currents=_shown(seen[CURRENTS]),
+            voltages=_shown(seen[VOLTAGES]),
+            residual_amps=_shown_one(seen[RESIDUAL]),
+            neutral_volts=_shown_one(seen[NEUTRAL]),
             **fields,  # type: ignore[arg-type]  # the names are Event's own
         )
 
@@ -237,23 +356,25 @@ def _us(milliseconds: float) -> int:
     return round(milliseconds * 1000)
 
 
-def _three(values: Array) -> tuple[float, float, float]:
-    return float(values[0]), float(values[1]), float(values[2])
+def _three(values: list[float]) -> tuple[float, float, float]:
+    """Values of three phases, 0 where there is no sensor."""
+    a, b, c = (0.0 if isnan(value) else value for value in values)
+    return a, b, c
 
 
-def _exactly(name: str, values: Array | tuple[float, float, float]) -> Mapping[str, float]:
+def _exactly(name: str, values: list[float], phases: Sequence[str] = "abc") -> Mapping[str, float]:
     """Unrounded quantities per phase, so that the decision can be rebuilt bit for bit."""
     return {
-        f"{name}_{phase}": float(value)
-        for phase, value in zip("abc", values, strict=True)
-        if not np.isnan(value)
+        f"{name}_{phase}": value
+        for phase, value in zip(phases, values, strict=True)
+        if not isnan(value)
     }
 
 
-def _shown(values: Array) -> tuple[float | None, float | None, float | None]:
-    a, b, c = (_shown_one(float(value)) for value in values)
+def _shown(values: list[float]) -> tuple[float | None, float | None, float | None]:
+    a, b, c = map(_shown_one, values)
     return a, b, c
 
 
 def _shown_one(value: float) -> float | None:
-    return None if np.isnan(value) else round(value, _DECIMALS)
+    return None if isnan(value) else round(value, _DECIMALS)

@@ -5,57 +5,29 @@ Detection is a function of settings and samples: no clock, no chance, no hidden 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from agent.detect.bay import BayDetector, BayQuantities
-from agent.detect.front_end import FrontEnd, Quantities
+from agent.detect.bay import BayDetector
+from agent.detect.crossings import Crossings
+from agent.detect.front_end import FrontEnd, Stretch
+from agent.detect.instants import Instants, Moment
+from agent.detect.meter import MEASURED_S, Meter, measure
+from agent.detect.quiet import Quiet
 from agent.detect.settings import Settings
+from agent.detect.sight import Tap, Taps, Wiring
+from agent.detect.supply_frequency import SupplyFrequency
 from agent.records import Block, Event, Layout, Quality, Reading
 from agent.site import Bay
 
-Array = npt.NDArray[np.float64]
+__all__ = ["Detector", "Meter", "Tap", "Taps"]
 
-_ROOT2 = 2.0**0.5
-# -1/2 and sqrt(3)/2: the operator of the symmetrical components, e^(j 120 degrees).
-_TURN_RE, _TURN_IM = -0.5, 3.0**0.5 / 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Tap:
-    """Where a role of a bay (ia ... u0) is found: channel of the layout, and unit per count."""
-
-    index: int
-    scale: float
-
-
-Taps = Mapping[str, Tap]
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """What a bay measures now; currents and voltages true RMS, primary; None = cannot be told.
-
-    active_watts, reactive_vars: of the three phases, positive away from the normal source;
-    frequency_hz: of the network; negative_amps, negative_volts: negative sequence of the
-    fundamental.
-    """
-
-    bay: str
-    t_us: int
-    currents: tuple[float | None, ...]
-    voltages: tuple[float | None, ...]
-    residual_amps: float | None
-    neutral_volts: float | None
-    active_watts: float | None = None
-    reactive_vars: float | None = None
-    frequency_hz: float | None = None
-    negative_amps: float | None = None
-    negative_volts: float | None = None
+# What integrates is stepped eight times a cycle: a verdict is late by 2.5 ms at most.
+GRID_SHARE = 8
+# The frequency is looked at every four cycles.
+FOLLOW_CYCLES = 4
 
 
 class Detector:
@@ -65,186 +37,161 @@ class Detector:
         wired = list(bays)
         self.layout = layout
         frequency_hz = wired[0][0].frequency_hz if wired else 50
-        cycle_us = 1_000_000 // frequency_hz
-        self._front_end = FrontEnd(layout, frequency_hz) if layout.rate_hz else None
-        self._bays = [(BayDetector(bay, s, cycle_us), taps) for bay, s, taps in wired]
-        self._previous_us: int | None = None
-        self._latest: tuple[int, Quantities | Reading] | None = None
+        cycle = round(layout.rate_hz / frequency_hz) if layout.rate_hz else 1
+        cycle_us, grid = 1_000_000 // frequency_hz, max(1, cycle // GRID_SHARE)
+        self._bays = [BayDetector(bay, s, cycle_us, grid) for bay, s, _ in wired]
+        wiring = Wiring([taps for _, _, taps in wired])
+        self._samples = _Samples(layout, wired, self._bays, wiring) if layout.rate_hz else None
+        self._readings = _Readings(self._bays, wiring)
 
     def feed(self, item: Block | Reading) -> list[Event]:
         """Events of one block or reading, in order of time and of the bays."""
-        return self._samples(item) if isinstance(item, Block) else self._reading(item)
+        if isinstance(item, Reading):
+            events = self._readings.feed(item)
+        elif self._samples is None:
+            raise ValueError("samples of a source that was announced with readings")
+        else:
+            events = self._samples.feed(item)
+        return sorted(events, key=lambda event: event.t_us) if len(events) > 1 else events
 
     def supply(self) -> dict[str, tuple[int | None, ...]]:
         """DEAD, LIVE or None of each phase, bay by bay."""
-        return {bay.bay.name: bay.supply_states for bay, _ in self._bays}
+        return {bay.bay.name: bay.supply_states for bay in self._bays}
 
     def resume_supply(self, known: Mapping[str, Sequence[int | None]], since_us: int) -> None:
         """Go on from the states that were last told; nobody has looked since `since_us`."""
-        for bay, _ in self._bays:
+        for bay in self._bays:
             if bay.bay.name in known:
                 bay.resume_supply(known[bay.bay.name], since_us)
 
     def meters(self) -> list[Meter]:
-        """True RMS of every bay over the last cycle, harmonics and all."""
-        if self._latest is None:
+        """What every bay measures now; empty before there is anything."""
+        return self._samples.meters() if self._samples else self._readings.meters()
+
+
+class _Samples:
+    """Waveforms: the fast path while nothing moves, every sample where something does."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        wired: list[tuple[Bay, Settings, Taps]],
+        bays: list[BayDetector],
+        wiring: Wiring,
+    ) -> None:
+        nominal_hz = wired[0][0].frequency_hz if wired else 50
+        self._front_end = FrontEnd(layout, nominal_hz, remember_s=MEASURED_S)
+        self._nominal_hz = nominal_hz
+        self._rate_hz = float(layout.rate_hz or 0)
+        self._every = FOLLOW_CYCLES * self._front_end.window
+        self._bays = bays
+        self._wiring = wiring
+        self._quiet = Quiet(wiring, len(layout.channels))
+        self._crossings = Crossings([bay.levels() for bay in bays]) if bays else None
+        self._awake = np.ones(len(bays), dtype=np.bool_)
+        self._sleeping = 0
+        self._frequency = SupplyFrequency([(bay, taps) for bay, _, taps in wired])
+        self._last_us: int | None = None
+
+    def feed(self, block: Block) -> list[Event]:
+        events: list[Event] = []
+        front_end = self._front_end
+        for stretch in front_end.stretches(block, self._every):
+            looked_at = self._looked_at(stretch)
+            if looked_at is not None:
+                events += self._look(stretch, looked_at, block)
+            if (stretch.first + stretch.count) % self._every == 0:
+                self._frequency.follow(front_end)
+        self._last_us = block.sample_us(block.first + block.counts.shape[1] - 1)
+        return events
+
+    def meters(self) -> list[Meter]:
+        memory = self._front_end.memory
+        if self._last_us is None or memory.held < self._front_end.window:
             return []
-        t_us, seen = self._latest
-        return [_meter(bay.bay.name, t_us, partial(_rms, seen, taps)) for bay, taps in self._bays]
+        samples = memory.last(min(memory.held, round(MEASURED_S * self._rate_hz)))
+        return [
+            measure(bay.bay.name, self._last_us, samples, taps, self._rate_hz, self._nominal_hz)
+            for bay, taps in zip(self._bays, self._wiring.taps, strict=True)
+        ]
 
-    def _samples(self, block: Block) -> list[Event]:
-        if self._front_end is None:
-            raise ValueError("samples of a source that was announced with readings")
-        seen = self._front_end.feed(block)
-        if seen is None:
+    def _looked_at(self, stretch: Stretch) -> npt.NDArray[np.bool_] | None:
+        """The bays whose samples must be looked at one by one; None: none."""
+        if not stretch.proven:
+            return np.ones_like(self._awake)
+        if self._sleeping == 0:
+            return self._awake
+        moved = self._quiet.moved(self._front_end.reach(), self._front_end.window)
+        if moved is None:
+            return self._awake if self._sleeping < len(self._bays) else None
+        return moved | self._awake
+
+    def _look(
+        self, stretch: Stretch, looked_at: npt.NDArray[np.bool_], block: Block
+    ) -> list[Event]:
+        front_end, wiring = self._front_end, self._wiring
+        bays = np.flatnonzero(looked_at)
+        if self._crossings is None or not bays.size:
             return []
-        window = self._front_end.window
+        channels = wiring.channels(bays)
+        sight = wiring.sight(front_end.exact(stretch, channels), front_end.window, channels, bays)
+        crossed = self._crossings.of(sight, bays)
+        when = Instants(block, stretch.first, front_end.window)
+        events: list[Event] = []
+        for place, number in enumerate(bays.tolist()):
+            bay = self._bays[number]
+            events += bay.feed(sight[:, place], crossed[place], when)
+            self._awake[number] = not bay.idle()
+            self._quiet.take_up(number, bay.band)
+        self._sleeping = len(self._bays) - int(np.count_nonzero(self._awake))
+        return events
 
-        def instant_us(k: int) -> tuple[int, int]:
-            last = seen.first + k
-            return block.sample_us(last), block.sample_us(last - window)
 
-        self._latest = block.sample_us(block.first + block.counts.shape[1] - 1), seen
-        return self._decide(partial(_from_samples, seen), instant_us)
+class _Readings:
+    """Values that the source measured itself, one decision each."""
 
-    def _reading(self, reading: Reading) -> list[Event]:
+    def __init__(self, bays: list[BayDetector], wiring: Wiring) -> None:
+        self._bays = bays
+        self._wiring = wiring
+        self._previous_us: int | None = None
+        self._latest: Reading | None = None
+
+    def feed(self, reading: Reading) -> list[Event]:
         if reading.quality & (Quality.STALE | Quality.INVALID):
             return []
         since_us = reading.t_us if self._previous_us is None else self._previous_us
-        self._previous_us = reading.t_us
-        self._latest = reading.t_us, reading
-        return self._decide(partial(_from_reading, reading), lambda _: (reading.t_us, since_us))
-
-    def _decide(
-        self,
-        quantities: Callable[[Taps], BayQuantities],
-        instant_us: Callable[[int], tuple[int, int]],
-    ) -> list[Event]:
-        events: list[Event] = []
-        for detector, taps in self._bays:
-            events += detector.feed(quantities(taps), instant_us)
-        return sorted(events, key=lambda event: event.t_us)
-
-
-def _from_samples(seen: Quantities, taps: Taps) -> BayQuantities:
-    """One bay's columns of the front end, in primary RMS.
-
-    Only + - * / and sqrt on what the exact sums gave: IEEE 754 rounds these alike everywhere.
-    """
-    count = seen.re.shape[1]
-    currents = _phasors(seen, taps, ("ia", "ib", "ic"))
-    voltages = _phasors(seen, taps, ("ua", "ub", "uc"))
-    changes = np.stack(
-        [
-            np.sqrt(seen.change[tap.index]) * abs(tap.scale) if tap else _unknown(count)
-            for tap in (taps.get(role) for role in ("ia", "ib", "ic"))
+        self._previous_us, self._latest = reading.t_us, reading
+        when = Moment(reading.t_us, since_us)
+        sight = self._wiring.reading(reading)
+        return [
+            event
+            for place, bay in enumerate(self._bays)
+            for event in bay.feed(sight[:, place], [0], when)
         ]
-    )
-    return BayQuantities(
-        _magnitude(currents),
-        changes,
-        _residual(seen, taps, currents),
-        _magnitude(voltages),
-        _neutral(seen, taps, voltages),
-    )
 
-
-def _phasors(seen: Quantities, taps: Taps, roles: tuple[str, ...]) -> npt.NDArray[np.float64]:
-    """Fundamental phasors, shape (2, len(roles), n): real and imaginary part, RMS, primary."""
-    unknown = _unknown(seen.re.shape[1])
-    parts = []
-    for quadrature in (seen.re, seen.im):
-        rows = [
-            quadrature[tap.index] * (tap.scale / _ROOT2) if tap else unknown
-            for tap in (taps.get(role) for role in roles)
+    def meters(self) -> list[Meter]:
+        latest = self._latest
+        if latest is None:
+            return []
+        return [
+            _own_meter(bay.bay.name, latest, taps)
+            for bay, taps in zip(self._bays, self._wiring.taps, strict=True)
         ]
-        parts.append(np.stack(rows))
-    return np.stack(parts)
 
 
-def _magnitude(phasors: npt.NDArray[np.float64]) -> Array:
-    re, im = phasors
-    magnitude: Array = np.sqrt(re * re + im * im)
-    return magnitude
+def _own_meter(bay: str, reading: Reading, taps: Taps) -> Meter:
+    """What the meter itself says."""
 
+    def value(role: str) -> float | None:
+        tap = taps.get(role)
+        counted = None if tap is None else reading.values[tap.index]
+        return None if tap is None or counted is None else counted * tap.scale
 
-def _residual(seen: Quantities, taps: Taps, currents: npt.NDArray[np.float64]) -> Array:
-    """3I0: of its own sensor where there is one, else the sum of the phases; 0 when unknown."""
-    if "i0" in taps:
-        return _magnitude(_phasors(seen, taps, ("i0",))[:, 0])
-    total = currents[:, 0] + currents[:, 1] + currents[:, 2]
-    return np.nan_to_num(_magnitude(total))
-
-
-def _neutral(seen: Quantities, taps: Taps, voltages: npt.NDArray[np.float64]) -> Array:
-    """U0: of its own channel where there is one, else a third of the sum; NaN when unknown."""
-    if "u0" in taps:
-        return _magnitude(_phasors(seen, taps, ("u0",))[:, 0])
-    total = voltages[:, 0] + voltages[:, 1] + voltages[:, 2]
-    return _magnitude(total) / 3.0
-
-
-def sequence(phasors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Symmetrical components of three phasors, shape (2, 3, n), as (2, 3, n): zero, positive,
-    negative.
-
-    Source: C. L. Fortescue, "Method of symmetrical co-ordinates applied to the solution of
-        polyphase networks", Trans. AIEE, vol. 37, 1918.
-    """
-    (a, b, c) = (phasors[:, k] for k in range(3))
-    b1, c1 = _turned(b, 1.0), _turned(c, -1.0)
-    b2, c2 = _turned(b, -1.0), _turned(c, 1.0)
-    return np.stack([(a + b + c) / 3.0, (a + b1 + c1) / 3.0, (a + b2 + c2) / 3.0], axis=1)
-
-
-def _turned(phasor: npt.NDArray[np.float64], sense: float) -> npt.NDArray[np.float64]:
-    """A phasor (2, n) turned by +120 (sense 1) or -120 degrees (sense -1)."""
-    re, im = phasor
-    turn_im = sense * _TURN_IM
-    return np.stack([re * _TURN_RE - im * turn_im, re * turn_im + im * _TURN_RE])
-
-
-def _from_reading(reading: Reading, taps: Taps) -> BayQuantities:
-    """A meter's own RMS values; it tells no change, so its faults are judged by size alone."""
-
-    def column(*roles: str) -> Array:
-        values = []
-        for tap in (taps.get(role) for role in roles):
-            value = None if tap is None else reading.values[tap.index]
-            values.append(np.nan if tap is None or value is None else value * tap.scale)
-        return np.array(values, dtype=np.float64).reshape(len(roles), 1)
-
-    currents = column("ia", "ib", "ic")
-    return BayQuantities(
-        currents,
-        np.zeros_like(currents),
-        np.nan_to_num(column("i0")[0]),
-        column("ua", "ub", "uc"),
-        column("u0")[0],
-    )
-
-
-def _unknown(count: int) -> Array:
-    return np.full(count, np.nan)
-
-
-def _rms(seen: Quantities | Reading, taps: Taps, role: str) -> float | None:
-    """RMS of a role at the last decision; None where it has no sensor or no value."""
-    tap = taps.get(role)
-    if tap is None:
-        return None
-    if isinstance(seen, Quantities):
-        return float(np.sqrt(seen.square[tap.index, -1]) * abs(tap.scale))
-    value = seen.values[tap.index]
-    return None if value is None else value * tap.scale
-
-
-def _meter(bay: str, t_us: int, rms: Callable[[str], float | None]) -> Meter:
     return Meter(
         bay,
-        t_us,
-        tuple(rms(role) for role in ("ia", "ib", "ic")),
-        tuple(rms(role) for role in ("ua", "ub", "uc")),
-        rms("i0"),
-        rms("u0"),
+        reading.t_us,
+        tuple(map(value, ("ia", "ib", "ic"))),
+        tuple(map(value, ("ua", "ub", "uc"))),
+        value("i0"),
+        value("u0"),
     )

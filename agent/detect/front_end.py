@@ -1,4 +1,9 @@
-"""Samples to quantities: for every channel of a source at once, for every sample, exact in counts.
+"""Samples to quantities: for every channel of a source at once, exact in counts.
+
+Two ways through it, one meaning. `stretches` cuts a source's blocks into stretches and follows
+the sums of a window (tables.py) from stretch to stretch: a handful of operations on whole blocks,
+enough for `reach` to prove that nothing left its band. `exact` then answers, only for the channels
+where that proof failed, the quantities at every sample of the stretch.
 
 Sums of integer samples times integer tables are exact in float64 whatever their order, so the
 same samples give the same bits on any processor and for any block size. Scaling to amperes and
@@ -7,86 +12,306 @@ volts, and everything that knows of a bay, comes after this file.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
 from agent.detect import tables
+from agent.detect.memory import Memory
 from agent.records import Block, Layout, Quality
 
 Array = npt.NDArray[np.float64]
+Channels = npt.NDArray[np.intp] | None  # positions; None: all of them
+
+# Proofs are made with fractions, verdicts are not: this much of a proof is given away to rounding.
+CAUTION = 1.001
+# The slowest network that is followed has the longest window. [mHz]
+SLOWEST_MHZ, FASTEST_MHZ = 45_000, 65_000
 
 
 @dataclass(frozen=True, slots=True)
-class Quantities:
-    """What is known at each sample; arrays have shape (channels, n), column k is sample first+k.
+class Stretch:
+    """Samples that were taken into the memory together: at most a window, never across a gap.
 
-    re, im: quadratures of the fundamental [counts, amplitude]; square: mean of the squares over
-    the window [counts^2]; change: mean over the window of the squared difference to the sample
-    one window earlier [counts^2]: zero in steady state, and from the inception of a fault on the
-    energy of what the fault added.
+    first, count: which. proven: the sums were followed through the whole stretch, so that `reach`
+    bounds each of its samples.
     """
 
     first: int
-    re: Array
-    im: Array
-    square: Array
+    count: int
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """Quantities at each sample of a stretch; arrays of shape (channels, n).
+
+    even, odd: over `even_gain` and `odd_gain` they are the fundamental even + j odd, counts,
+    amplitude, at the middle of the window that ends at the sample. change: energy over the window
+    of the difference to the sample one window earlier [counts^2, sum]: zero in steady state, and
+    from the inception of a fault on the energy of what the fault added.
+    """
+
+    even: Array
+    odd: Array
     change: Array
+    even_gain: int
+    odd_gain: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Bounds of every channel over every sample of a stretch; in counts.
+
+    ends: (2, channels), re and im of the fundamental at its end, amplitude; away: no sample's
+    fundamental lies further than this beyond `least` to `most` times that; change: no sample's
+    energy is larger.
+    """
+
+    ends: Array
+    away: Array
+    change: Array
+    least: float
+    most: float
+
+
+class _Tables:
+    """One tuning as arrays, and what bounds the fundamental between the ends of a stretch."""
+
+    def __init__(self, tuning: tables.Tuning) -> None:
+        length = tuning.length
+        self.tuning = tuning
+        ones = [1] * length
+        # (3, 2 length): cosine, sine and total; a slice of any phase is in one piece.
+        self.rows = np.array([tuning.cosine * 2, tuning.sine * 2, ones * 2], dtype=np.float64)
+        self.turns = np.array([tuning.turn_cosine * 2, tuning.turn_sine * 2], dtype=np.float64)
+        # Amplitudes of the window's own cycle, and of a constant as if it were one.
+        cycle = 2.0 / (tables.SCALE * length)
+        self.norms = np.array([[cycle], [cycle], [2.0**0.5 / length]])
+        weights = np.array(tuning.weights())
+        circle = np.exp(2j * np.pi * (np.arange(length) - (length - 1) / 2) / length)
+        # The share of the window's own cycle in the weights, and what of them lies beside it.
+        even = float(weights[:, 0] @ circle.real)
+        odd = float(weights[:, 1] @ circle.imag)
+        beside = weights - np.stack([even * circle.real, odd * circle.imag], axis=1) * 2 / length
+        self.least, self.most = sorted((abs(even), abs(odd)))
+        self.leak = float(np.sqrt((beside**2).sum())) * CAUTION
+        self.reach = float(np.sqrt((weights**2).sum())) * CAUTION
 
 
 class FrontEnd:
-    """One cycle of memory for each channel of a source, and the filters over it."""
+    """The memory of a source, the sums over its last window, and the quantities they give.
 
-    def __init__(self, layout: Layout, frequency_hz: int) -> None:
+    frequency_hz: nominal; remember_s: how much of the past `memory` keeps besides what windows
+    need. frequency_mhz: what it is tuned to. [mHz]
+    """
+
+    def __init__(self, layout: Layout, frequency_hz: int, remember_s: float = 0.0) -> None:
         if layout.rate_hz is None:
             raise ValueError("a front end needs samples, not readings")
         rate = layout.rate_hz
-        filters = tables.fundamental(rate.numerator, rate.denominator, frequency_hz)
-        self.window = filters.length
-        self._cosine = np.array(filters.cosine, dtype=np.float64)
-        self._sine = np.array(filters.sine, dtype=np.float64)
-        self._gains = float(filters.cosine_gain), float(filters.sine_gain)
-        self._offsets = np.rint([[channel.offset] for channel in layout.channels])
-        self._memory = np.empty((len(layout.channels), 0))
-        self._next = 0
+        channels = len(layout.channels)
+        self._rate = rate.numerator, rate.denominator
+        longest = tables.window_length(*self._rate, SLOWEST_MHZ)
+        self.memory = Memory(channels, max(3 * longest, round(rate * Fraction(remember_s))))
+        offsets = np.rint([[channel.offset] for channel in layout.channels])
+        self._offsets = offsets if offsets.any() else None
+        self._triangle = np.triu(np.ones((longest, longest)))
+        self._place = np.arange(1.0, longest + 1.0)
+        # Sums over the last window, shape (3, channels) and (channels,); see `_begin`.
+        self._sums = np.zeros((3, channels))
+        self._square = np.zeros(channels)
+        self._changes: deque[tuple[int, Array]] = deque()
+        self._covered = 0
+        self._change = np.zeros(channels)
+        self._ready = False
+        # Where the last `exact` ended: index, channels, its five sums.
+        self._ended: tuple[int, Channels, Array] | None = None
+        self.tune(1000 * frequency_hz)
 
-    def feed(self, block: Block) -> Quantities | None:
-        """Quantities of the block's samples; None while the first window fills.
+    @property
+    def window(self) -> int:
+        """Samples of one cycle of the frequency tuned to."""
+        return self._tables.tuning.length
 
-        After a gap, or a jump of the index, the windows start anew: no sum bridges what was
-        not seen.
+    @property
+    def window_mhz(self) -> int:
+        """The frequency of which the window is one cycle. [mHz]"""
+        rate_num, rate_den = self._rate
+        return 1000 * rate_num // (rate_den * self.window)
+
+    def tune(self, frequency_mhz: int) -> None:
+        """Measure another frequency from the next sample on."""
+        self.frequency_mhz = frequency_mhz
+        self._tables = _Tables(tables.tuned(*self._rate, frequency_mhz))
+        self._ready = False
+        self._ended = None
+
+    def stretches(self, block: Block, every: int) -> Iterator[Stretch]:
+        """Take the block, a stretch at a time: each ends where a multiple of `every` begins.
+
+        Nothing is answered while the first window fills. After a gap, or a jump of the index,
+        windows start anew: no sum bridges what was not seen.
         """
-        samples = block.counts + self._offsets
-        if block.first != self._next or block.quality & (Quality.GAP | Quality.INVALID):
-            self._memory = self._memory[:, :0]
-        self._next = block.first + samples.shape[1]
-        held = np.concatenate((self._memory, samples), axis=1)
-        # A difference over one window, summed over one window: two windows less one sample.
-        self._memory = held[:, -(2 * self.window - 1) :]
-        fresh = min(samples.shape[1], held.shape[1] - self.window + 1)
-        return self._quantities(held, fresh) if fresh > 0 else None
+        first, samples = block.first, block.counts
+        if first != self.memory.next or block.quality & (Quality.GAP | Quality.INVALID):
+            self.memory.restart(first)
+            self._ready = False
+            self._ended = None
+        if self._offsets is not None:
+            samples = samples + self._offsets
+        at, end = 0, samples.shape[1]
+        while at < end:
+            index = first + at
+            count = min(end - at, self.window, every - index % every)
+            self.memory.append(samples[:, at : at + count] if count < end else samples)
+            at += count
+            if self._ready and self._follow(count):
+                yield Stretch(index, count, proven=True)
+            elif whole := self._begin(count):
+                yield Stretch(index + count - whole, whole, proven=False)
 
-    def _quantities(self, held: Array, fresh: int) -> Quantities:
-        window = self.window
-        recent = held[:, -(fresh + window - 1) :]
-        re = _filtered(recent, self._cosine) / self._gains[0]
-        im = _filtered(recent, self._sine) / self._gains[1]
-        square = _moving_sum(recent * recent, window) / window
-        change = np.zeros_like(held)
-        change[:, window:] = held[:, window:] - held[:, :-window]
-        change = change[:, -(fresh + window - 1) :]
-        energy = _moving_sum(change * change, window) / window
-        return Quantities(self._next - fresh, re, im, square, energy)
+    def reach(self) -> Reach:
+        """What the last stretch cannot have left; to be asked only of one that is `proven`.
 
+        A window that ends inside the stretch is the window at its end turned in a circle, but for
+        the samples that came since. Turning leaves the size of the window's own cycle alone;
+        everything beside it counts with the norm of the weights beside it (Cauchy and Schwarz),
+        and so does the difference of the samples that came, whose energy is known.
+        """
+        own = self._tables
+        ends = self._sums * own.norms
+        own_cycle = (ends * ends).sum(axis=0)
+        own_cycle *= 0.5 * self.window
+        beside = np.subtract(self._square, own_cycle, out=own_cycle)
+        away = np.sqrt(np.maximum(beside, 0.0, out=beside), out=beside)
+        away *= own.leak
+        away += own.reach * np.sqrt(self._changes[-1][1])
+        return Reach(ends[:2], away, self._change, own.least / CAUTION, own.most * CAUTION)
 
-def _filtered(samples: Array, table: Array) -> Array:
-    """FIR over each row, newest sample times the last coefficient; shape (channels, n-len+1)."""
-    return np.stack([np.correlate(row, table, "valid") for row in samples])
+    def exact(self, stretch: Stretch, channels: Channels = None) -> Exact:
+        """Quantities at each sample of the last stretch, of these channels (None: of all)."""
+        count, length, own = stretch.count, self.window, self._tables
+        recent, missing = self._recent(count + 2 * length, channels)
+        fresh, old, older = (recent[:, at : at + count] for at in (2 * length, length, 0))
+        phase = stretch.first % length
+        steps = np.empty((5, *fresh.shape))
+        leaving = np.subtract(fresh, old, out=steps[2])
+        np.multiply(leaving, own.rows[0, phase : phase + count], out=steps[0])
+        np.multiply(leaving, own.rows[1, phase : phase + count], out=steps[1])
+        np.multiply(leaving, self._place[:count], out=steps[3])
+        steps[3] += length * old
+        np.multiply(leaving, leaving, out=steps[4])
+        gone = old - older
+        gone *= gone
+        if missing:  # no difference to a sample that was not seen
+            steps[4, :, : max(0, missing - length)] = gone[:, :missing] = 0.0
+        steps[4] -= gone
+        sums = steps.reshape(-1, count) @ self._triangle[:count, :count]
+        sums = sums.reshape(steps.shape)
+        sums += self._sums_before(stretch.first, channels, recent, missing)[:, :, None]
+        ended = sums[:, :, -1].copy()
+        ended[3] -= count * ended[2]  # the next stretch counts its places from its own beginning
+        self._ended = self.memory.next, channels, ended
+        return self._fundamental(sums, phase)
 
+    def phasor(self, channels: list[int], before: int) -> Array:
+        """The sums re, im of the window that ended `before` samples ago, (2, channels), exact."""
+        window = self.memory.last(self.window, before)[channels]
+        phase = (self.memory.next - before) % self.window
+        return self._tables.rows[:2, phase : phase + self.window] @ window.T
 
-def _moving_sum(values: Array, window: int) -> Array:
-    """Sum over `window` values ending at each column; exact, since all are whole numbers."""
-    total = np.cumsum(values, axis=1)
-    total[:, window:] -= total[:, :-window].copy()
-    return total[:, window - 1 :]
+    def harmonic(self, order: int, channels: list[int], before: int = 0) -> Array:
+        """Amplitude of a harmonic over the window that ended `before` samples ago. [counts]"""
+        window = self.memory.last(self.window, before)[channels]
+        cosine, sine = np.array(tables.harmonic(self.window, order), dtype=np.float64)
+        re, im = window @ cosine, window @ sine
+        amplitude: Array = np.sqrt(re * re + im * im) / (0.5 * tables.SCALE * self.window)
+        return amplitude
+
+    def _begin(self, count: int) -> int:
+        """The sums of the window that ends now; answers how many of the last samples have one."""
+        length = self.window
+        whole = min(count, self.memory.held - length + 1)
+        if whole <= 0:
+            return 0
+        recent, missing = self._recent(3 * length, None)
+        window = recent[:, 2 * length :]
+        phase = self.memory.next % length
+        self._sums = self._tables.rows[:, phase : phase + length] @ window.T
+        self._square = np.vecdot(window, window)
+        leaving = recent[:, length:] - recent[:, : 2 * length]
+        leaving[:, :missing] = 0.0
+        self._change = np.vecdot(leaving, leaving)
+        self._changes = deque([(2 * length, self._change.copy())])
+        self._covered = 2 * length
+        self._ready = True
+        return whole
+
+    def _follow(self, count: int) -> bool:
+        """Move the sums on by the samples just appended; False when what leaves was not seen."""
+        length = self.window
+        if self.memory.held < length + count:
+            return False
+        fresh, old = self.memory.last(count), self.memory.last(count, length)
+        leaving = fresh - old
+        phase = (self.memory.next - count) % length
+        self._sums += self._tables.rows[:, phase : phase + count] @ leaving.T
+        self._square += np.vecdot(fresh + old, leaving)
+        energy = np.vecdot(leaving, leaving)
+        self._changes.append((count, energy))
+        self._change += energy
+        self._covered += count
+        # What no window of the stretch can hold any more.
+        while self._covered - self._changes[0][0] >= length + count:
+            held, gone = self._changes.popleft()
+            self._covered -= held
+            self._change -= gone
+        return True
+
+    def _recent(self, count: int, channels: Channels) -> tuple[Array, int]:
+        """The last `count` samples, and how many of them are zeros for want of a past."""
+        recent = self.memory.last(count)
+        if channels is not None:
+            recent = recent[channels]
+        missing = count - recent.shape[1]
+        return (np.pad(recent, ((0, 0), (missing, 0))) if missing else recent), missing
+
+    def _sums_before(self, first: int, channels: Channels, recent: Array, missing: int) -> Array:
+        """re, im, total, ramp and energy of the window before sample `first`, (5, channels).
+
+        Of the very first window there is one sample less than it takes; a zero stands for it.
+        """
+        if self._ended is not None and self._ended[0] == first:
+            of, sums = self._ended[1:]
+            if of is channels or (
+                of is not None and channels is not None and np.array_equal(of, channels)
+            ):
+                return sums
+        length = self.window
+        window, phase = recent[:, length : 2 * length], first % length
+        place = np.arange(1.0 - length, 1.0)
+        differences = window - recent[:, :length]
+        differences[:, :missing] = 0.0
+        energy = np.vecdot(differences, differences)
+        rows = self._tables.rows[:, phase : phase + length]
+        return np.concatenate((rows @ window.T, (window @ place)[None], energy[None]))
+
+    def _fundamental(self, sums: Array, phase: int) -> Exact:
+        re, im, total, ramp, energy = sums
+        count, tuning = re.shape[1], self._tables.tuning
+        turn_cosine, turn_sine = self._tables.turns[:, phase : phase + count]
+        even = re * turn_cosine
+        even += im * turn_sine
+        # `ramp` counts places from the stretch's beginning, the slope from the window's middle.
+        total *= self._place[:count] - (self.window - 1) / 2
+        ramp -= total
+        ramp *= tuning.slope
+        odd = re * turn_sine
+        odd -= im * turn_cosine
+        odd += ramp
+        return Exact(even, odd, energy, tuning.even_gain, tuning.odd_gain)

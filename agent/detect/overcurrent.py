@@ -34,6 +34,18 @@ class Overcurrent:
         """True when currents below pickup would change nothing here."""
         return not self.started and not [t for t in self._above_since if t is not None]
 
+    def dues_us(self) -> "list[int]":
+        """When holds that run will have been kept."""
+        if self.started:
+            since = self._below_since
+            return [] if since is None else [since + self.drop_us]
+        return [since + self.hold_us for since in self._above_since if since is not None]
+
+    def levels(self) -> "list[float]":
+        """Between these currents nothing changes but by time. [A]"""
+        pickup = self.pickup_amps
+        return [DROP_RATIO * pickup, pickup, SURE_RATIO * pickup]
+
     def step(self, t_us: int, currents: "tuple[float, ...]") -> int:
         """START, DROP or NOTHING at this sample."""
         if self.started:

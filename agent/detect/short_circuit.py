@@ -17,6 +17,8 @@ from agent.detect.overcurrent import START, Overcurrent
 EXPLAINING_SHARE = 0.25
 # Loads differ between phases by a few per cent, rarely by a tenth; two-phase faults by half.
 BALANCED_SHARE = 0.8
+# Three phase CTs that differ feign a residual of up to a tenth of a heavy current.
+STABILISING_SHARE = 0.1
 # A load stays below twice the pickup: feeders are planned, protected and fused below that.
 LOAD_LIMIT = 2.0
 
@@ -57,6 +59,13 @@ class ShortCircuit:
             and self.element == _UNSEEN
             and self._changed_since is None
         )
+
+    def dues_us(self) -> "list[int]":
+        """When it may speak though no current crosses a level."""
+        dues = self.phase.dues_us() + self.residual.dues_us()
+        if self._changed_since is not None and self.kind == _UNSEEN:
+            dues.append(self._changed_since + self.ripe_us)
+        return dues
 
     def step(
         self,
@@ -142,5 +151,5 @@ class ShortCircuit:
 
 
 def _stabilised(residual_amps: float, largest_amps: float) -> float:
-    """3I0 less the tenth of a heavy current that three unequal phase CTs may feign."""
-    return residual_amps - largest_amps / 10
+    """3I0 less what unequal phase CTs may feign."""
+    return residual_amps - largest_amps * STABILISING_SHARE

@@ -26,16 +26,9 @@ class Supply:
         self.live_volts = LIVE_SHARE * nominal_volts
         self.holds_us = (dead_hold_us, live_hold_us)
         self.states: "list[int | None]" = [None, None, None]
-        self._since: "list[int | None]" = [
-            None,
-            None,
-            None,
-        ]  # instant since which the new state stands
-        self._left: "list[int | None]" = [
-            None,
-            None,
-            None,
-        ]  # earliest instant at which the old state was left
+        # Since when the new state stands; the earliest instant at which the old one was left.
+        self._since: "list[int | None]" = [None, None, None]
+        self._left: "list[int | None]" = [None, None, None]
 
     def resume(self, states: "list[int | None]", since_us: int) -> None:
         """Go on from states that were true at `since_us`; nobody has looked since.
@@ -54,6 +47,14 @@ class Supply:
     def idle(self) -> bool:
         """True when voltages that confirm the present states would change nothing here."""
         return None not in self.states and self._left == [None, None, None]
+
+    def dues_us(self) -> "list[int]":
+        """When changes that stand will have been held."""
+        return [
+            since + self.holds_us[1 - state]
+            for state, since in zip(self.states, self._since)
+            if since is not None and state is not None
+        ]
 
     def step(
         self, t_us: int, since_us: int, volts: tuple[float, float, float], faulted: bool

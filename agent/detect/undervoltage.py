@@ -25,6 +25,10 @@ class Undervoltage:
         """True when healthy voltages would change nothing here."""
         return self.onset_us is None
 
+    def dues_us(self) -> "list[int]":
+        """When a dip that runs will have lasted the delay."""
+        return [] if self.onset_us is None or self._told else [self._low_since + self.delay_us]
+
     def step(self, t_us: int, since_us: int, volts: tuple[float, float, float]) -> bool:
         """True once for each dip, when it has lasted the delay; `phases` tells which.
 

@@ -62,7 +62,10 @@ def kind(shares: "Any", residual_amps: float, largest_amps: float) -> str:
     return faulted_phase.kind(shares, residual_amps, largest_amps)
 
 
-def table(rate_num: int, rate_den: int, frequency_hz: int) -> "list[Any]":
-    """The filter tables, flat: length, gains, cosines, sines."""
-    filters = tables.fundamental(rate_num, rate_den, frequency_hz)
-    return [filters.length, filters.cosine_gain, filters.sine_gain] + filters.cosine + filters.sine
+def table(rate_num: int, rate_den: int, frequency_mhz: int) -> "list[Any]":
+    """The tables of a tuning, flat: length, gains, slope, cosines, sines, turns."""
+    tuning = tables.tuned(rate_num, rate_den, frequency_mhz)
+    numbers = [tuning.length, tuning.even_gain, tuning.odd_gain, tuning.slope]
+    numbers += tuning.cosine + tuning.sine + tuning.turn_cosine + tuning.turn_sine
+    cosine, sine = tables.harmonic(tuning.length, 2)
+    return numbers + cosine + sine

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.detect.detector import Detector, Tap, sequence
+from agent.detect.detector import Detector, Tap
 from agent.detect.settings import defaults
 from agent.records import Block, Channel, Event, Layout, Quality, Reading
 from tests.agent.detect.feeder import (
@@ -253,11 +253,84 @@ def test_a_stale_or_invalid_reading_decides_nothing() -> None:
         assert detector.feed(Reading(METER, 0, SHORTED, quality)) == []
 
 
-def test_sequence_components_of_known_sets() -> None:
-    a = np.exp(2j * np.pi / 3)
-    for position, phases in enumerate(((1, 1, 1), (1, a**2, a), (1, a, a**2))):
-        z = np.array(phases, dtype=complex).reshape(3, 1)
-        got = sequence(np.stack([z.real, z.imag]))
-        expected = np.zeros((3, 1), dtype=complex)
-        expected[position] = 1.0
-        assert np.allclose(got[0] + 1j * got[1], expected, atol=1e-12)
+# --- the fast path against the slow one, and the frequency of the network ---
+
+
+def random_network(seed: int) -> Array:
+    """Load that steps and breathes, faults, sags and outages, near every threshold there is."""
+    chance = np.random.default_rng(seed)
+    t = times(1600, 1.0, ONSET_S)
+    amps = PICKUP * chance.choice([0.3, 0.88, 0.96, 1.02, 1.1, 1.5, 3.0])
+    short = three_phase if seed % 3 else two_phase
+    currents = short(
+        t, amps, chance.uniform(0, 6.3), 0.04, (PICKUP * chance.uniform(0.1, 0.95), 0.3)
+    )
+    volts = healthy_volts(t) * chance.choice([0.1, 0.21, 0.79, 0.84, 0.86, 0.88, 1.0], (3, 1))
+    returns = t > chance.uniform(0.3, 0.6)
+    currents[:, returns] *= chance.uniform(0, 1)
+    volts[:, returns] = healthy_volts(t)[:, returns]
+    return np.rint(
+        counts(currents, volts) + chance.normal(0, chance.choice([0, 4, 40]), (6, t.size))
+    )
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_what_the_fast_path_skips_is_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = random_network(seed)
+    fast = detect(samples, 1600, block=8)
+
+    monkeypatch.setattr("agent.detect.quiet.Quiet.moved", lambda *_: np.ones(1, dtype=np.bool_))
+    assert detect(samples, 1600, block=8) == fast
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_between_crossings_and_timers_no_element_has_anything_to_say(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = random_network(seed)
+    stepped_where_needed = detect(samples, 1600, block=8)
+
+    monkeypatch.setattr(
+        "agent.detect.crossings.Crossings.of",
+        lambda _, sight, bays: [list(range(sight.shape[2]))] * len(bays),
+    )
+    assert detect(samples, 1600, block=8) == stepped_where_needed
+
+
+RAMP_HZ_PER_S = 5.0  # as fast as a network with any machine in it goes
+
+
+def drifting(hz: float, seconds: float) -> Array:
+    """A feeder whose frequency leaves 50 Hz after 0.3 s and goes to `hz`."""
+    t = np.arange(round(seconds * 1600)) / 1600
+    gone = np.clip((t - 0.3) * RAMP_HZ_PER_S, 0.0, abs(hz - 50))
+    angle = 2 * np.pi * np.cumsum(50 + np.sign(hz - 50) * gone) / 1600
+    wave = 2**0.5 * np.cos(angle + np.array([[0.0], [-2 * np.pi / 3], [2 * np.pi / 3]]))
+    return counts(300.0 * wave, 5773.5 * wave)
+
+
+@pytest.mark.parametrize("hz", [45.0, 47.5, 49.0, 51.2, 53.0, 57.4, 61.0, 65.0])
+def test_the_phasors_follow_the_frequency_of_the_network(hz: float) -> None:
+    wired = layout(1600)
+    detector = Detector(wired, [(BAY, defaults(BAY), TAPS)])
+    samples = drifting(hz, 4.2)
+    fault_at = 4 * 1600
+    samples[0, fault_at:] *= 10  # phase A: 3,000 A
+    assert detector.feed(Block(wired, 0, 0, samples[:, :fault_at])) == []
+    (fault,) = faults(detector.feed(Block(wired, fault_at, 0, samples[:, fault_at:])))
+
+    assert fault.kind == "AG"
+    assert fault.voltages == pytest.approx([5773.5] * 3, rel=0.004)
+    assert fault.currents[1:] == pytest.approx([300.0] * 2, rel=0.004)
+
+
+def test_a_fault_does_not_tune_the_terminal_elsewhere() -> None:
+    t = times(1600, 2.0, 0.5)
+    short = two_phase(t, 4 * PICKUP, 1.0, 0.15, (250.0, -0.3))
+    volts = healthy_volts(t) * np.where(t < 0, 1.0, 0.6)
+    wired = layout(1600)
+    detector = Detector(wired, [(BAY, defaults(BAY), TAPS)])
+    for first in range(0, t.size, 8):
+        detector.feed(Block(wired, first, 0, counts(short, volts)[:, first : first + 8]))
+    assert detector._samples is not None
+    assert detector._samples._front_end.frequency_mhz == 50_000

@@ -223,10 +223,10 @@ def test_undervoltage(board: Any, spans: Any, expected: Any) -> None:
     ("rate", "hz"), [((4000, 1), 50), ((767836, 100), 60), ((12800, 1), 50), ((800, 1), 50)]
 )
 def test_the_board_makes_the_same_tables(board: Any, rate: tuple[int, int], hz: int) -> None:
-    flat = alike(board, "table", *rate, hz)
+    flat = alike(board, "table", *rate, 1000 * hz)
     assert flat[0] == round(rate[0] / rate[1] / hz)
 
 
 def test_too_few_samples_in_a_cycle_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 8"):
-        scenarios.table(300, 1, 50)
+        scenarios.table(300, 1, 50_000)
