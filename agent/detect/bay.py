@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from agent.detect.overvoltage import DROP, NOTHING, Overvoltage
 from agent.detect.settings import Settings
 from agent.detect.short_circuit import ShortCircuit
 from agent.detect.supply import DEAD, LIVE, Supply
+from agent.detect.timed import TimedStages
 from agent.detect.undervoltage import Undervoltage
 from agent.records import Event
 from agent.site import Bay
@@ -32,7 +34,8 @@ class BayQuantities:
     """Fundamentals and changes of one bay over consecutive decisions; RMS, primary.
 
     currents, changes: shape (3, n), NaN rows where a phase has no sensor; residual: 3I0, (n,);
-    voltages: (3, n), NaN rows likewise; neutral: U0, (n,), NaN when it cannot be told.
+    voltages: (3, n), NaN rows likewise; neutral: U0, (n,), NaN when it cannot be told;
+    line_voltages: AB, BC, CA, (3, n), NaN where a phase has no sensor or its angle is not known.
     """
 
     currents: Array
@@ -40,6 +43,7 @@ class BayQuantities:
     residual: Array
     voltages: Array
     neutral: Array
+    line_voltages: Array
 
 
 class BayDetector:
@@ -61,6 +65,12 @@ class BayDetector:
         self._undervoltage = Undervoltage(
             self._phase_volts, settings.undervoltage_share, _us(settings.undervoltage_delay_ms)
         )
+        self._overvoltage = Overvoltage(
+            bay.nominal_volts, settings.overvoltage_share, _us(settings.overvoltage_delay_ms)
+        )
+        self._timed = TimedStages(settings, cycle_us)
+        self._timed_step_us = cycle_us // 8
+        self._timed_us = 0  # when the timed stages were last stepped
 
     @property
     def supply_states(self) -> tuple[int | None, ...]:
@@ -100,6 +110,8 @@ class BayDetector:
             self._short_circuit.idle()
             and (self._supply.idle() or self._voltless)
             and self._undervoltage.idle()
+            and self._overvoltage.idle()
+            and self._timed.idle()
         )
 
     def _moving(self, seen: BayQuantities) -> npt.NDArray[np.bool_]:
@@ -111,6 +123,9 @@ class BayDetector:
             (currents >= QUIET_SHARE * settings.phase_pickup_amps).any(axis=0)
             | (seen.residual >= QUIET_SHARE * settings.residual_pickup_amps)
             | (np.nan_to_num(seen.changes) >= settings.change_floor_amps).any(axis=0)
+            | (currents >= self._timed.phase_start_amps).any(axis=0)
+            | (seen.residual >= self._timed.residual_start_amps)
+            | (seen.line_voltages >= self._overvoltage.pickup_volts).any(axis=0)
         )
         if not self._voltless:
             for volts, state in zip(seen.voltages, self._supply.states, strict=True):
@@ -131,6 +146,10 @@ class BayDetector:
         residual = float(seen.residual[k])
         told = self._short_circuit.step(t_us, currents, residual, changes)
         events = [self._fault_event(told, seen, k, t_us, changes)] if told else []
+        events += self._operations(seen, k, t_us, since_us)
+        swell = self._overvoltage.step(t_us, since_us, _three(seen.line_voltages[:, k]))
+        if swell != NOTHING:
+            events.append(self._swell(swell, seen, k, t_us))
         if self._voltless:
             return events
         volts = _three(seen.voltages[:, k])
@@ -179,6 +198,68 @@ class BayDetector:
             direction="unknown",
             undetermined=f"kind: no sensor in phase {missing}" if missing else None,
             why=why,
+        )
+
+    def _operations(self, seen: BayQuantities, k: int, t_us: int, since_us: int) -> list[Event]:
+        """What the timed stages say; while awake they are stepped every eighth of a cycle."""
+        if not self._timed.idle() and t_us - self._timed_us < self._timed_step_us:
+            return []
+        self._timed_us = t_us
+        start = self._short_circuit
+        operated = self._timed.step(
+            t_us,
+            since_us,
+            _three(np.nan_to_num(seen.currents[:, k])),
+            float(seen.residual[k]),
+            (start.phase.started, start.residual.started),
+        )
+        return [
+            self._event(
+                "operate",
+                seen,
+                k,
+                t_us=t_us,
+                onset_us=onset_us,
+                element=element,
+                kind=start.kind or None,
+                phases=phases or None,
+                why={
+                    **why,
+                    **_exactly("current", seen.currents[:, k]),
+                    "residual_amps": float(seen.residual[k]),
+                },
+            )
+            for element, onset_us, phases, why in operated
+        ]
+
+    def _swell(self, told: int, seen: BayQuantities, k: int, t_us: int) -> Event:
+        """A swell that has begun, or, with how high and long it was, one that is over."""
+        element = self._overvoltage
+        lasted_s = (t_us - element.onset_us) / 1e6
+        highest = element.highest_volts / self.bay.nominal_volts
+        over = f"over after {lasted_s:.3f} s, at most {highest:.3f} of nominal"
+        return self._event(
+            "swell",
+            seen,
+            k,
+            t_us=t_us,
+            onset_us=element.onset_us,
+            element="59",
+            phases=element.phases,
+            outcome="self_cleared" if told == DROP else None,
+            detail=over if told == DROP else None,
+            why={
+                "pickup_volts": element.pickup_volts,
+                "return_volts": element.return_volts,
+                "highest_volts": element.highest_volts,
+                **{
+                    f"volts_{pair}": float(value)
+                    for pair, value in zip(
+                        ("ab", "bc", "ca"), seen.line_voltages[:, k], strict=True
+                    )
+                    if not np.isnan(value)
+                },
+            },
         )
 
     def _dip(self, seen: BayQuantities, k: int, t_us: int) -> Event:

@@ -146,6 +146,7 @@ def _from_samples(seen: Quantities, taps: Taps) -> BayQuantities:
         _residual(seen, taps, currents),
         _magnitude(voltages),
         _neutral(seen, taps, voltages),
+        _magnitude(voltages - np.roll(voltages, -1, axis=1)),
     )
 
 
@@ -221,6 +222,7 @@ def _from_reading(reading: Reading, taps: Taps) -> BayQuantities:
         np.nan_to_num(column("i0")[0]),
         column("ua", "ub", "uc"),
         column("u0")[0],
+        _unknown(3).reshape(3, 1),  # magnitudes alone do not tell what lies between two phases
     )
 
 

@@ -87,6 +87,8 @@ def _choice(
 _AMPS = Number(0.001, 1_000_000, "A")
 # No protection of a feeder waits longer than ten minutes.
 _DELAY = Number(0, 600_000, "ms")
+# The fault is told within two cycles of its inception, and before what operates on it.
+_STAGE = Number(40, 600_000, "ms")
 _MULTIPLIER = Number(0.01, 15)  # IEC time multipliers end at about 1, IEEE time dials at 15
 _RATING = "rating_amps"
 
@@ -113,7 +115,7 @@ class Settings:
     phase_delay_ms: float = field(
         metadata=_number(
             "50P",
-            _DELAY,
+            _STAGE,
             "50P operates when its start has stood this long",
             300.0,
             "one grading step above a fuse or an instantaneous stage further out",
@@ -132,7 +134,7 @@ class Settings:
     residual_delay_ms: float = field(
         metadata=_number(
             "50N",
-            _DELAY,
+            _STAGE,
             "50N operates when its start has stood this long",
             300.0,
             "as of 50P",

@@ -1,0 +1,33 @@
+"""The delay of a definite-time stage: it operates once a start has stood long enough.
+
+Portable.
+"""
+
+
+class DefiniteTime:
+    """The timer behind a start that another element gives.
+
+    credit_us: how far the start lags behind the inception on average.
+    """
+
+    def __init__(self, delay_us: int, credit_us: int) -> None:
+        self.delay_us = max(0, delay_us - credit_us)
+        self.since_us: "int | None" = None
+        self._operated = False
+
+    def idle(self) -> bool:
+        """True when a start that is not there would change nothing here."""
+        return self.since_us is None
+
+    def step(self, t_us: int, started: bool) -> bool:
+        """True once for each start, when it has stood the delay."""
+        if not started:
+            self.since_us = None
+            self._operated = False
+            return False
+        if self.since_us is None:
+            self.since_us = t_us
+        if self._operated or t_us - self.since_us < self.delay_us:
+            return False
+        self._operated = True
+        return True

@@ -1,0 +1,117 @@
+"""What a relay with these settings would have tripped by now: the timed stages of one bay.
+
+50P and 50N operate when their start has stood the stage's delay, 51P and 51N by their curves. None
+of them makes an alarm: the fault was told at its start.
+
+Portable.
+"""
+
+from agent.detect.definite_time import DefiniteTime
+from agent.detect.inverse_time import OPERATE, InverseTime
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.detect.settings import Settings
+
+    # Element, start [us], phases that operated ("" where there is one current), thresholds.
+    Operation = tuple[str, int, str, dict[str, float | int | str]]
+
+# Three unequal phase CTs may feign a residual of a tenth of a heavy current, not of more.
+RESTRAINT_SHARE = 0.1
+
+
+class TimedStages:
+    """50P, 50N, 51P and 51N of one bay; currents RMS, primary; `cycle_us`: one nominal cycle.
+
+    To be stepped every eighth of a cycle while not idle, or more often.
+    """
+
+    def __init__(self, settings: "Settings", cycle_us: int) -> None:
+        # A start stands between half a cycle and a whole one after the inception.
+        credit_us = cycle_us * 3 // 4
+        self.phase = DefiniteTime(_us(settings.phase_delay_ms), credit_us)
+        self.residual = DefiniteTime(_us(settings.residual_delay_ms), credit_us)
+        self.phase_inverse = _inverse(settings, "phase", 3, cycle_us)
+        self.residual_inverse = _inverse(settings, "residual", 1, cycle_us)
+
+    @property
+    def phase_start_amps(self) -> float:
+        """Below this a phase current changes nothing while idle."""
+        return self.phase_inverse.start_amps if self.phase_inverse else float("inf")
+
+    @property
+    def residual_start_amps(self) -> float:
+        """Below this 3I0 changes nothing while idle."""
+        return self.residual_inverse.start_amps if self.residual_inverse else float("inf")
+
+    def idle(self) -> bool:
+        """True when currents below their starts, and no start of 50, would change nothing here."""
+        stages = (self.phase, self.residual, self.phase_inverse, self.residual_inverse)
+        return not [stage for stage in stages if stage is not None and not stage.idle()]
+
+    def step(
+        self,
+        t_us: int,
+        since_us: int,
+        currents: "tuple[float, float, float]",
+        residual_amps: float,
+        starts: "tuple[bool, bool]",
+    ) -> "list[Operation]":
+        """The stages that operate at this sample.
+
+        since_us: beginning of the time that the currents cover; starts: whether 50P and 50N
+        stand, as short_circuit.py says.
+        """
+        told: "list[Operation]" = []
+        for name, timer, started in zip(("50P", "50N"), (self.phase, self.residual), starts):
+            if timer.step(t_us, started) and timer.since_us is not None:
+                told.append((name, timer.since_us, "", {"delay_us": timer.delay_us}))
+        residual_amps = residual_amps if residual_amps >= RESTRAINT_SHARE * max(currents) else 0.0
+        told += _operated("51P", self.phase_inverse, t_us, since_us, currents)
+        told += _operated("51N", self.residual_inverse, t_us, since_us, (residual_amps,))
+        return told
+
+
+def _inverse(settings: "Settings", which: str, count: int, cycle_us: int) -> "InverseTime | None":
+    """The 51 element that the keys `which`_inverse_... describe; None where it is off."""
+
+    def key(name: str) -> "float | str":
+        value: "float | str" = getattr(settings, which + "_inverse_" + name)
+        return value
+
+    curve = str(key("curve"))
+    if curve == "off":
+        return None
+    definite = curve == "definite"
+    return InverseTime(
+        count,
+        float(key("pickup_amps")),
+        curve,
+        float(key("delay_ms")) / 1000.0 if definite else float(key("multiplier")),
+        cycle_us * 11 // 16,  # half a window, and one and a half steps of an eighth of a cycle
+        _us(float(key("minimum_ms"))),
+        str(key("reset")),
+        _us(float(key("reset_ms"))),
+    )
+
+
+def _operated(
+    name: str,
+    element: "InverseTime | None",
+    t_us: int,
+    since_us: int,
+    currents: "tuple[float, ...]",
+) -> "list[Operation]":
+    if element is None or element.step(t_us, since_us, currents) != OPERATE:
+        return []
+    phases = "".join(["ABC"[k] for k in element.places]) if len(currents) == 3 else ""
+    why: "dict[str, float | int | str]" = {
+        "pickup_amps": element.pickup_amps,
+        "curve": element.curve,
+        "multiplier": element.multiplier,
+    }
+    return [(name, element.since_us or 0, phases, why)]
+
+
+def _us(milliseconds: float) -> int:
+    return int(milliseconds * 1000 + 0.5)
