@@ -13,6 +13,8 @@ _NAMES = {
     "voltage_loss": "VOLTAGE LOST",
     "voltage_restored": "voltage restored",
     "dip": "voltage dip",
+    "swell": "voltage swell",
+    "operate": "operated",
     "overload": "overload",
     "sensor_trouble": "sensor trouble",
     "started": "guard watches",

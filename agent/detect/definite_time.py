@@ -19,15 +19,19 @@ class DefiniteTime:
         """True when a start that is not there would change nothing here."""
         return self.since_us is None
 
-    def step(self, t_us: int, started: bool) -> bool:
-        """True once for each start, when it has stood the delay."""
+    def step(self, t_us: int, started: bool, above: bool) -> bool:
+        """True once for each start, when it has stood the delay.
+
+        above: whether the current itself still stands; a start outlasts it by its dropout time,
+        in which nothing may operate any more.
+        """
         if not started:
             self.since_us = None
             self._operated = False
             return False
         if self.since_us is None:
             self.since_us = t_us
-        if self._operated or t_us - self.since_us < self.delay_us:
+        if self._operated or not above or t_us - self.since_us < self.delay_us:
             return False
         self._operated = True
         return True

@@ -65,11 +65,9 @@ class InverseTime:
 
     curve: a key of CURVES; "definite" starts at the pickup itself and takes `multiplier` seconds.
     reset: "instantaneous", "definite" (the travel is kept for reset_us, then gone) or "dependent".
-    credit_us: how far what is shown lags behind the current, so that the element looks ahead as
-        far: half the window of the front end, and one and a half steps, since a start, a change
-        and the full travel each are seen half a step late on average.
+    credit_us: how far what is shown lags behind the current: the element looks ahead as far.
     minimum_us: it never operates sooner after its start.
-    After START: `since_us`. After OPERATE: `places`, the currents that operated, from 0.
+    After START: `since_us`. After OPERATE: `places`, the currents that stand, counted from 0.
     """
 
     def __init__(
@@ -163,8 +161,11 @@ class InverseTime:
             return START
         if self.places:
             return NOTHING
-        self.places = [k for k in range(len(self._started)) if self._is_there(k, t_us)]
-        return OPERATE if self.places else NOTHING
+        places = range(len(self._started))
+        if not [k for k in places if self._is_there(k, t_us)]:
+            return NOTHING
+        self.places = [k for k in places if self._started[k] is not None]
+        return OPERATE
 
     def _is_there(self, k: int, t_us: int) -> bool:
         since_us = self._started[k]

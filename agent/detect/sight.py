@@ -101,7 +101,8 @@ class Wiring:
         currents, voltages = unit[:3], unit[4:7]
         residual = np.where(self._missing[3, :, None], currents.sum(axis=0), unit[3])
         line = voltages - voltages[[1, 2, 0]]
-        line[:, self._missing[4:7].any(axis=0)] = 0.0
+        missing = self._missing[4:7]
+        line[missing | missing[[1, 2, 0]]] = 0.0
         rows = np.concatenate((currents, residual[None], voltages, line))
         return rows.reshape(-1, channels)
 

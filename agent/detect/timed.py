@@ -8,6 +8,7 @@ Portable.
 
 from agent.detect.definite_time import DefiniteTime
 from agent.detect.inverse_time import OPERATE, InverseTime
+from agent.detect.overcurrent import DROP_RATIO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,10 +28,14 @@ class TimedStages:
     """
 
     def __init__(self, settings: "Settings", cycle_us: int) -> None:
-        # A start stands between half a cycle and a whole one after the inception.
-        credit_us = cycle_us * 3 // 4
-        self.phase = DefiniteTime(_us(settings.phase_delay_ms), credit_us)
-        self.residual = DefiniteTime(_us(settings.residual_delay_ms), credit_us)
+        # A start stands an eighth of a cycle (20 times pickup) to a whole one after the inception.
+        half_us = cycle_us // 2
+        self.phase = DefiniteTime(_us(settings.phase_delay_ms), half_us)
+        self.residual = DefiniteTime(_us(settings.residual_delay_ms), half_us)
+        self._drop_amps = (
+            DROP_RATIO * settings.phase_pickup_amps,
+            DROP_RATIO * settings.residual_pickup_amps,
+        )
         self.phase_inverse = _inverse(settings, "phase", 3, cycle_us)
         self.residual_inverse = _inverse(settings, "residual", 1, cycle_us)
 
@@ -63,10 +68,13 @@ class TimedStages:
         stand, as short_circuit.py says.
         """
         told: "list[Operation]" = []
-        for name, timer, started in zip(("50P", "50N"), (self.phase, self.residual), starts):
-            if timer.step(t_us, started) and timer.since_us is not None:
+        largest = max(currents)
+        above = (largest >= self._drop_amps[0], residual_amps >= self._drop_amps[1])
+        timers = (self.phase, self.residual)
+        for name, timer, started, stands in zip(("50P", "50N"), timers, starts, above):
+            if timer.step(t_us, started, stands) and timer.since_us is not None:
                 told.append((name, timer.since_us, "", {"delay_us": timer.delay_us}))
-        residual_amps = residual_amps if residual_amps >= RESTRAINT_SHARE * max(currents) else 0.0
+        residual_amps = residual_amps if residual_amps >= RESTRAINT_SHARE * largest else 0.0
         told += _operated("51P", self.phase_inverse, t_us, since_us, currents)
         told += _operated("51N", self.residual_inverse, t_us, since_us, (residual_amps,))
         return told
@@ -88,11 +96,21 @@ def _inverse(settings: "Settings", which: str, count: int, cycle_us: int) -> "In
         float(key("pickup_amps")),
         curve,
         float(key("delay_ms")) / 1000.0 if definite else float(key("multiplier")),
-        cycle_us * 11 // 16,  # half a window, and one and a half steps of an eighth of a cycle
+        credit_us(curve, cycle_us),
         _us(float(key("minimum_ms"))),
         str(key("reset")),
         _us(float(key("reset_ms"))),
     )
+
+
+def credit_us(curve: str, cycle_us: int) -> int:
+    """How far what a 51 element sees lags behind the current, on average.
+
+    Half a window of the front end. A curve also loses a step and a half of an eighth of a cycle:
+    its start, a change of the current and the full travel are each seen half a step late. A
+    definite time crosses its start sooner, at 1.0 instead of 1.1, which makes up for it.
+    """
+    return cycle_us // 2 if curve == "definite" else cycle_us * 11 // 16
 
 
 def _operated(

@@ -98,6 +98,32 @@ def test_settings_move_the_pickup(record: Path, tmp_path: Path) -> None:
     assert not [event for event in told(done) if event["event"] == "fault"]
 
 
+def test_settings_let_a_stage_operate_and_a_swell_be_told(record: Path, tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(
+        "[main]\nphase_inverse_curve = 'C'\nphase_inverse_multiplier = 0.1\n"
+        "phase_delay_ms = 200\novervoltage_share = 1.05\n"
+    )
+    # The record's 10 kV are a sixth too much for a feeder of 8.6 kV.
+    site = site_file(tmp_path, volts=8_600)
+    done = replay(record, "--site", site, "--settings", tmp_path / "settings.toml", "--json")
+    assert done.returncode == 0
+    events = told(done)
+    assert [(event["event"], event.get("element")) for event in events] == [
+        ("swell", "59"),
+        ("fault", "50P"),
+        ("operate", "50P"),
+        ("operate", "51P"),
+    ]
+    assert [event["alarm"] for event in events] == [False, True, False, False]
+    assert events[2]["t"] == pytest.approx(0.3, abs=0.01)
+    # Curve C with TMS 0.1; in phase C half of the load of 200 A adds to the fault. Is = 480 A.
+    ratio = abs(3 * PICKUP * np.exp(1j) + 100) / 480
+    assert events[3]["t"] == pytest.approx(0.1 + 0.1 * 80 / (ratio**2 - 1), abs=0.01)
+    assert events[3]["phases"] == "BC"
+    plain = replay(record, "--site", site, "--settings", tmp_path / "settings.toml").stdout
+    assert "operated, bay main, BC, phases BC, by 51P" in plain
+
+
 def test_a_stated_mapping_is_followed_and_what_is_missing_is_told(
     record: Path, tmp_path: Path
 ) -> None:

@@ -4,7 +4,11 @@ Portable: lists and numbers in, lists and numbers out.
 """
 
 from agent.detect import faulted_phase, tables
+from agent.detect import inverse_time as inverse_time_element
+from agent.detect.definite_time import DefiniteTime
+from agent.detect.inverse_time import InverseTime
 from agent.detect.overcurrent import Overcurrent
+from agent.detect.overvoltage import Overvoltage
 from agent.detect.short_circuit import ShortCircuit
 from agent.detect.supply import Supply
 from agent.detect.undervoltage import Undervoltage
@@ -69,3 +73,48 @@ def table(rate_num: int, rate_den: int, frequency_mhz: int) -> "list[Any]":
     numbers += tuning.cosine + tuning.sine + tuning.turn_cosine + tuning.turn_sine
     cosine, sine = tables.harmonic(tuning.length, 2)
     return numbers + cosine + sine
+
+
+def inverse_time(arguments: "list[Any]", spans: "list[Any]") -> "list[Any]":
+    """[[t_us, answer, start, places], ...] wherever the element says anything.
+
+    arguments: those of InverseTime after `count`; spans: [[until ms, currents], ...], stepped
+    every 4 ms. Made here, since a table of seconds is more than the board's memory holds.
+    """
+    element = InverseTime(len(spans[0][1]), *arguments)
+    told = []
+    t_us = 0
+    for until_ms, currents in spans:
+        while t_us < until_ms * 1000:
+            answer = element.step(t_us, t_us - 20000, currents)
+            if answer:
+                told.append([t_us, answer, element.since_us, element.places])
+            t_us += 4000
+    return told
+
+
+def curve(name: str, ratios: "list[float]") -> "list[Any]":
+    """Speeds of the disc: the whole table, and between its points."""
+    table = inverse_time_element.speeds(name)
+    return [table, [inverse_time_element.speed(table, ratio) for ratio in ratios]]
+
+
+def overvoltage(
+    nominal_volts: float, share: float, delay_us: int, steps: "list[Any]"
+) -> "list[Any]":
+    """[[t_us, answer, phases, onset_us, highest_volts], ...]"""
+    element = Overvoltage(nominal_volts, share, delay_us)
+    told = []
+    for t_us, since_us, volts in steps:
+        answer = element.step(t_us, since_us, volts)
+        if answer:
+            told.append([t_us, answer, element.phases, element.onset_us, element.highest_volts])
+    return told
+
+
+def definite_time(delay_us: int, credit_us: int, steps: "list[Any]") -> "list[Any]":
+    """[[t_us, start], ...] wherever the stage operates."""
+    element = DefiniteTime(delay_us, credit_us)
+    return [
+        [t, element.since_us] for t, [started, above] in steps if element.step(t, started, above)
+    ]

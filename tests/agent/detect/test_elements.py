@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -217,6 +218,75 @@ def test_a_voltage_held_down_by_a_fault_is_told_lost_only_after_it(board: Any) -
 def test_undervoltage(board: Any, spans: Any, expected: Any) -> None:
     table = [[t, t - 20 * MS, volts] for t, volts in steps(*spans)]
     assert alike(board, "undervoltage", 100.0, 0.85, 20 * MS, table) == expected
+
+
+LEVEL, SWELL, EARTHED = [100.0] * 3, [116.0, 100.0, 120.0], [math.nan, 116.0, math.nan]
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        pytest.param([(100, [114.9] * 3)], [], id="below-pickup-stays-quiet"),
+        pytest.param(
+            [(50, LEVEL), (150, SWELL), (200, LEVEL)],
+            [
+                [100 * MS, START, "ABC", 30 * MS, 120.0],
+                [150 * MS, DROP, "ABC", 30 * MS, 120.0],
+            ],
+            id="told-after-the-delay-and-when-it-is-over",
+        ),
+        pytest.param([(50, LEVEL), (99, SWELL), (200, LEVEL)], [], id="shorter-than-the-delay"),
+        pytest.param(
+            [(60, [100.0, 116.0, 100.0])],
+            [[50 * MS, START, "BC", -20 * MS, 116.0]],
+            id="the-phases-that-it-lies-between",
+        ),
+        pytest.param(
+            [(60, SWELL), (90, [113.5] * 3), (100, SWELL), (120, LEVEL)],
+            [
+                [50 * MS, START, "ABC", -20 * MS, 120.0],
+                [100 * MS, DROP, "ABC", -20 * MS, 120.0],
+            ],
+            id="within-the-hysteresis-it-is-still-the-same-swell",
+        ),
+        pytest.param(
+            [(60, EARTHED), (80, [math.nan] * 3)],
+            [
+                [50 * MS, START, "BC", -20 * MS, 116.0],
+                [60 * MS, DROP, "BC", -20 * MS, 116.0],
+            ],
+            id="what-is-not-measured-is-never-high",
+        ),
+    ],
+)
+def test_overvoltage(board: Any, spans: Any, expected: Any) -> None:
+    table = [[t, t - 20 * MS, volts] for t, volts in steps(*spans)]
+    assert alike(board, "overvoltage", 100.0, 1.15, 50 * MS, table) == expected
+
+
+OUT, IN, FADING = [False, False], [True, True], [True, False]
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        pytest.param([(10, OUT), (94, IN), (120, OUT)], [], id="shorter-than-the-delay"),
+        pytest.param([(10, OUT), (300, IN)], [[95 * MS, 10 * MS]], id="once-for-a-start"),
+        pytest.param(
+            [(90, IN), (91, OUT), (190, IN)],
+            [[85 * MS, 0], [176 * MS, 91 * MS]],
+            id="a-new-start-begins-anew",
+        ),
+        pytest.param(
+            [(84, IN), (104, FADING), (110, OUT)], [], id="not-while-the-start-only-drops-out"
+        ),
+        pytest.param(
+            [(80, IN), (90, FADING), (110, IN)], [[90 * MS, 0]], id="a-dent-does-not-begin-anew"
+        ),
+    ],
+)
+def test_definite_time(board: Any, spans: Any, expected: Any) -> None:
+    assert alike(board, "definite_time", 100 * MS, 15 * MS, steps(*spans)) == expected
 
 
 @pytest.mark.parametrize(
