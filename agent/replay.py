@@ -73,8 +73,8 @@ def run(paths: list[Path], asked: Replay, show: Show, tell: Tell) -> int:
     thing that was left out or could not be read.
     """
     found = comtrade.find(paths)
-    for finding in found.findings:
-        tell(finding)
+    for line in (*found.findings, *found.notes):
+        tell(line)
     failed = bool(found.findings) or not found.paths
     if not found.paths:
         tell("no COMTRADE record was found; expected .cfg files with their .dat")
