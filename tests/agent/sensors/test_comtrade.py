@@ -882,6 +882,18 @@ def test_what_is_odd_about_a_record_is_told_first(tmp_path: Path) -> None:
     assert "13 bytes of a torn last sample" in first.detail
 
 
+def test_of_several_rates_the_longest_stretch_is_played_and_told(tmp_path: Path) -> None:
+    path = replace(PLAIN, sections=[("1000", 10), ("4000", 40)]).save(tmp_path)
+
+    odd, *items = heard(sensor(path, Time(), real_time=False))
+
+    assert isinstance(odd, Notice)
+    assert "only the longest stretch, of 4000 Hz, is played" in odd.detail
+    blocks = [item for item in items if isinstance(item, Block)]
+    assert sum(block.counts.shape[1] for block in blocks) == 30
+    assert {block.start_us for block in blocks} == {5_000_000}
+
+
 @pytest.mark.parametrize(
     ("path", "told"),
     [
