@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,14 @@ from agent.errors import AgentError, RecordError, SiteError, UsageError
 from agent.records import Event, event_json
 from agent.sensors import channels, comtrade
 from agent.site import Bay, SiteFile, load
+from agent.traces import Case
 from agent.wiring import taps
 
 BLOCK = 512  # samples at once; detection does not depend on it
 
 Show = Callable[[str, Event], None]
 Tell = Callable[[str], None]
+Draw = Callable[[Case, Sequence[Event]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +68,27 @@ def _of_bay(bay: Bay) -> dict[str, str] | None:
     return {role: place.partition(".")[2] or place for role, place in bay.channels.items()} or None
 
 
-def run(paths: list[Path], asked: Replay, show: Show, tell: Tell) -> int:
+def run(paths: list[Path], asked: Replay, show: Show, tell: Tell, draw: Draw | None = None) -> int:
     """Replay every record below `paths`: 0 when all could be, 1 when some could not.
 
     show: takes a record's stem and each of its events, in order; tell: takes one line about each
-    thing that was left out or could not be read.
+    thing that was left out or could not be read; draw: takes each record with all its events.
     """
     found = comtrade.find(paths)
     for line in (*found.findings, *found.notes):
         tell(line)
     failed = bool(found.findings) or not found.paths
     if not found.paths:
-        tell("no COMTRADE record was found; expected .cfg files with their .dat")
+        tell("no COMTRADE record was found; expected .cfg files with their .dat, or .cff files")
     for path in found.paths:
         try:
-            for event in events(comtrade.read(path), asked, tell):
+            case = understood(comtrade.read(path), asked, tell)
+            seen = []
+            for event in decided(case, asked, tell):
                 show(path.stem, event)
+                seen.append(event)
+            if draw is not None:
+                draw(case, seen)
         except AgentError as error:
             tell(str(error))
             failed = True
@@ -90,16 +97,51 @@ def run(paths: list[Path], asked: Replay, show: Show, tell: Tell) -> int:
 
 def events(record: comtrade.Record, asked: Replay, tell: Tell = lambda _: None) -> Iterator[Event]:
     """Events of one record, in order of time. Raises: RecordError when no channel is usable."""
+    yield from decided(understood(record, asked, tell), asked, tell)
+
+
+def understood(record: comtrade.Record, asked: Replay, tell: Tell) -> Case:
+    """The record with its bay and the channels of its roles; what is odd about it is told.
+
+    Raises: RecordError when no channel is usable.
+    """
     mapped = _mapped(record, asked.mapping)
     for line in (*record.findings, *mapped.findings):
         tell(f"{record.stem}: {line}")
     if not any(role in mapped.uses for role in ("ia", "ib", "ic", "i0", "ua", "ub", "uc")):
         raise RecordError(record.stem, "no channel could be mapped", "--channels ia=...,ua=...")
-    bay = asked.bay or nominal_bay(record, mapped.uses, tell)
-    settings = asked.settings or protection.defaults(bay)
-    detector = Detector(record.layout, [(bay, settings, taps(record.layout, mapped.uses, bay))])
-    for block in comtrade.blocks(record, BLOCK):
-        yield from detector.feed(block)
+    bay = asked.bay or nominal_bay(record.stretches[0], mapped.uses, tell)
+    return Case(record, mapped.uses, bay)
+
+
+def decided(case: Case, asked: Replay, tell: Tell) -> Iterator[Event]:
+    """What detection says of a record, stretch by stretch where its rate changes.
+
+    The windows of detection are of one rate, so each stretch has a detector of its own; only the
+    state of the supply goes over to the next. Raises: RecordError when no stretch can be sampled
+    finely enough.
+    """
+    bay, settings = case.bay, asked.settings or protection.defaults(case.bay)
+    detector: Detector | None = None
+    for stretch in case.record.stretches:
+        before = detector
+        try:
+            wired = (bay, settings, taps(stretch.layout, case.uses, bay))
+            detector = Detector(stretch.layout, [wired])
+        except ValueError as error:  # too few samples in a cycle
+            tell(f"{stretch.stem}: the stretch of {_rate(stretch)} is left out: {error}")
+            continue
+        if before is not None:
+            detector.resume_supply(before.supply(), stretch.begin_us)
+        for block in comtrade.blocks(stretch, BLOCK):
+            yield from detector.feed(block)
+    if detector is None:
+        what = f"sampled at {', '.join(map(_rate, case.record.stretches))}"
+        raise RecordError(case.record.stem, what, "at least 8 samples in a cycle")
+
+
+def _rate(stretch: comtrade.Record) -> str:
+    return f"{float(stretch.layout.rate_hz or 0):g} Hz"
 
 
 def _mapped(record: comtrade.Record, wanted: Mapping[str, str] | None) -> channels.ChannelMap:
