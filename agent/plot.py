@@ -6,6 +6,8 @@ Matplotlib is imported when a picture is asked for and nowhere else: it is no pa
 
 from __future__ import annotations
 
+import io
+import itertools
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -70,12 +72,13 @@ def into(folder: Path) -> Pen:
     # What it says about caches and fonts is no finding about a record.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     _write(folder, None, b"")
-    taken: dict[str, int] = {}
+    taken: set[str] = set()
 
     def draw(case: Case, events: Sequence[Event]) -> None:
-        stem = case.record.stem
-        taken[stem] = taken.get(stem, 0) + 1
-        name = f"{stem}.png" if taken[stem] == 1 else f"{stem}-{taken[stem]}.png"
+        stem = case.record.stem  # records of several folders may share it
+        names = (f"{stem}-{n}.png" if n > 1 else f"{stem}.png" for n in itertools.count(1))
+        name = next(name for name in names if name.lower() not in taken)
+        taken.add(name.lower())
         _write(folder, name, png(case, events))
 
     return draw
@@ -95,13 +98,12 @@ def _write(folder: Path, name: str | None, data: bytes) -> None:
 
 def png(case: Case, events: Sequence[Event]) -> bytes:
     """The picture of one record, in PNG."""
-    import io
-
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
     fonts = _fonts()
-    with rc_context({"font.family": fonts, "agg.path.chunksize": 20_000}):
+    # A channel may be called "$I_0": a name, no formula. Long curves are drawn in pieces.
+    with rc_context({"font.family": fonts, "text.parse_math": False, "agg.path.chunksize": 20_000}):
         figure(case, events, _Legible(fonts)).savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()
 
@@ -200,7 +202,7 @@ def _headline(picture: Figure, case: Case, events: Sequence[Event], legible: _Le
     origin = " ".join(filter(None, (legible(record.station), legible(record.device))))
     words = [
         *([origin] if origin else []),
-        *([f"from {record.start}"] if record.start else []),
+        *([f"from {legible(record.start)}"] if record.start else []),
         f"{rates} Hz",
         f"bay {bay.name}, {_amount(bay.nominal_volts, 'V')}, {_amount(bay.rating_amps, 'A')}",
         f"{bay.frequency_hz} Hz",
