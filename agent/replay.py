@@ -117,24 +117,46 @@ def understood(record: comtrade.Record, asked: Replay, tell: Tell) -> Case:
 def decided(case: Case, asked: Replay, tell: Tell) -> Iterator[Event]:
     """What detection says of a record, stretch by stretch where its rate changes.
 
-    The windows of detection are of one rate, so each stretch has a detector of its own; only the
-    state of the supply goes over to the next. Raises: RecordError when no stretch can be sampled
-    finely enough.
+    A fault that stands when the rate changes is found anew by the next stretch; it is told once.
+    Raises: RecordError when no stretch has samples enough in a cycle.
     """
-    bay, settings = case.bay, asked.settings or protection.defaults(case.bay)
+    standing: Event | None = None
+    for stretch, detector in _detectors(case, asked.settings, tell):
+        carried, settled_us = standing, stretch.begin_us + 2_000_000 // case.bay.frequency_hz
+        for block in comtrade.blocks(stretch, BLOCK):
+            for event in detector.feed(block):
+                if carried and event.t_us <= settled_us and _same_fault(event, carried):
+                    tell(f"{stretch.stem}: the fault goes on where the rate changes; told once")
+                    continue
+                if event.event in ("fault", "fault_cleared"):
+                    standing = event if event.event == "fault" else None
+                yield event
+
+
+def _same_fault(event: Event, before: Event) -> bool:
+    return event.event == "fault" and event.kind == before.kind
+
+
+def _detectors(
+    case: Case, settings: protection.Settings | None, tell: Tell
+) -> Iterator[tuple[comtrade.Record, Detector]]:
+    """Each stretch and a detector for it, since the windows of detection are of one rate.
+
+    The state of the supply goes over from one to the next. Raises: RecordError when there is none.
+    """
+    bay = case.bay
     detector: Detector | None = None
     for stretch in case.record.stretches:
         before = detector
+        wired = (bay, settings or protection.defaults(bay), taps(stretch.layout, case.uses, bay))
         try:
-            wired = (bay, settings, taps(stretch.layout, case.uses, bay))
             detector = Detector(stretch.layout, [wired])
         except ValueError as error:  # too few samples in a cycle
             tell(f"{stretch.stem}: the stretch of {_rate(stretch)} is left out: {error}")
             continue
         if before is not None:
             detector.resume_supply(before.supply(), stretch.begin_us)
-        for block in comtrade.blocks(stretch, BLOCK):
-            yield from detector.feed(block)
+        yield stretch, detector
     if detector is None:
         what = f"sampled at {', '.join(map(_rate, case.record.stretches))}"
         raise RecordError(case.record.stem, what, "at least 8 samples in a cycle")
