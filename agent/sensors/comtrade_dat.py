@@ -194,8 +194,17 @@ def _ascii(header: Header, data: bytes, name: str, first_line: int) -> Rows:
             raise RecordError(f"{name} line {line}", error.what, expected) from None
     table = np.concatenate(tables, axis=1)
     values, states = table[2 : 2 + analogs], table[2 + analogs :]
-    values[values == MISSING_ASCII] = np.nan
+    values[_marked_in_text(values, header)] = np.nan
     return Rows(table[0], table[1], values, states == 1, tuple(findings))
+
+
+def _marked_in_text(values: Array, header: Header) -> npt.NDArray[np.bool_]:
+    """Where 99999 means a missing value: not where 32 bits of 2013 reach beyond it."""
+    marked: npt.NDArray[np.bool_] = values == MISSING_ASCII
+    if header.revision == 2013:
+        wide = [_range(analog)[1] > MISSING_ASCII for analog in header.analogs]
+        marked[wide] = False
+    return marked
 
 
 def _filled_lines(data: bytes) -> Iterator[tuple[int, bytes]]:

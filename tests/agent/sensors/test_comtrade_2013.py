@@ -97,6 +97,23 @@ def test_what_is_marked_as_missing_is_no_value(encoding: str, marker: str) -> No
     assert played(record, 100) == [(0, 10, Quality.GOOD), (11, 29, Quality.GAP)]
 
 
+@pytest.mark.parametrize(
+    ("revision", "high", "missing"),
+    [(1999, 99998, True), (1999, 2**31 - 1, True), (2013, 99999, True), (2013, 2**31 - 1, False)],
+)
+def test_99999_in_text_is_a_value_where_32_bits_reach_beyond_it(
+    revision: int, high: int, missing: bool
+) -> None:
+    values = ramp()
+    values[1, 10] = 99999
+    written = Written(values, revision=revision, encoding="ASCII")
+    cfg = written.cfg().replace(",32767", f",{high}").encode()
+
+    record = comtrade.parse(cfg, written.dat(), "x.cfg", "x.dat")
+
+    assert np.isnan(record.counts[1, 10]) == missing
+
+
 def test_the_second_reader_takes_the_marker_of_float32_for_a_number() -> None:
     """It looks for Python's smallest positive float, which no 32 bits hold. The day this fails,
     FLOAT32 markers can join the comparison of generated records.
