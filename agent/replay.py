@@ -19,6 +19,7 @@ from agent.site import Bay, SiteFile, load
 from agent.traces import Case
 from agent.wiring import taps
 
+_LEAST_SAMPLES = 8  # in a cycle; the detector's filters refuse less
 BLOCK = 512  # samples at once; detection does not depend on it
 
 Show = Callable[[str, Event], None]
@@ -110,8 +111,15 @@ def understood(record: comtrade.Record, asked: Replay, tell: Tell) -> Case:
         tell(f"{record.stem}: {line}")
     if not any(role in mapped.uses for role in ("ia", "ib", "ic", "i0", "ua", "ub", "uc")):
         raise RecordError(record.stem, "no channel could be mapped", "--channels ia=...,ua=...")
-    bay = asked.bay or nominal_bay(record.stretches[0], mapped.uses, tell)
+    bay = asked.bay or nominal_bay(_earliest(record), mapped.uses, tell)
     return Case(record, mapped.uses, bay)
+
+
+def _earliest(record: comtrade.Record) -> comtrade.Record:
+    """The first stretch that shows waves, where its rate changes: what it carried before all."""
+    least_hz = _LEAST_SAMPLES * (record.nominal_hz or 50)
+    fine = (s for s in record.stretches if float(s.layout.rate_hz or 0) >= least_hz)
+    return next(fine, record)
 
 
 def decided(case: Case, asked: Replay, tell: Tell) -> Iterator[Event]:
@@ -159,7 +167,8 @@ def _detectors(
         yield stretch, detector
     if detector is None:
         what = f"sampled at {', '.join(map(_rate, case.record.stretches))}"
-        raise RecordError(case.record.stem, what, "at least 8 samples in a cycle")
+        expected = f"at least {_LEAST_SAMPLES} samples in a cycle"
+        raise RecordError(case.record.stem, what, expected)
 
 
 def _rate(stretch: comtrade.Record) -> str:
@@ -227,7 +236,7 @@ def _first_rms(
     frequency: int,
 ) -> float:
     """Largest RMS of these roles over the record's first two cycles; 0 when there is none."""
-    span = round(2 * float(record.layout.rate_hz or 0) / frequency)
+    span = max(1, round(2 * float(record.layout.rate_hz or 0) / frequency))
     sizes = [0.0]
     for use in (uses[role] for role in roles if role in uses):
         counts = np.nan_to_num(record.counts[use.index, :span])

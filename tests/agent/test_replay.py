@@ -189,6 +189,7 @@ def test_a_fault_at_any_rate_of_a_record_is_told_at_its_true_time(
     ("sections", "code", "expected"),
     [
         pytest.param("1\r\n200,400", 1, "sampled at 200 Hz; expected at least 8", id="all-of-it"),
+        pytest.param("1\r\n5,400", 1, "sampled at 5 Hz; expected at least 8", id="a-trend"),
         pytest.param("2\r\n200,40\r\n4000,400", 0, "200 Hz is left out: a cycle of 4", id="a-part"),
     ],
 )
