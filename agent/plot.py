@@ -17,8 +17,7 @@ import numpy as np
 
 from agent.errors import UsageError
 from agent.records import Event
-from agent.sensors import comtrade
-from agent.traces import Array, Case, Panel, Trace, panels
+from agent.traces import Case, Edges, Panel, Trace, View, edges, panels, thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,6 +44,7 @@ _LATIN = "DejaVu Sans"  # comes with matplotlib
 _STATUSES = 10  # channels with an edge that are drawn; more would leave no room for the waves
 _LEFT, _RIGHT = 0.065, 0.985  # of the panels, in parts of the width
 _LANES = 4
+_POINTS = 4000  # twice the width of a column in dots
 _INCHES_A_LETTER = 0.078  # in bold type of 8 points
 _LABELS = 14  # events with words; of more only the lines are drawn
 _ZOOM_FROM_CYCLES = 50  # a longer record also gets a close look at its first fault
@@ -140,11 +140,11 @@ def figure(case: Case, events: Sequence[Event], legible: _Legible) -> Figure:
     """The whole record, and beside it a close look at its first fault where the record is long."""
     from matplotlib.figure import Figure
 
-    drawn, edges = panels(case), _edges(case.record)
+    drawn, moving = panels(case), edges(case.record, _STATUSES)
     views = _views(case, events, drawn)
     lanes = min(_LANES, len(events))
     heights = [0.14 * lanes + 0.06, *(1.3 if len(p.traces) > 1 else 0.75 for p in drawn)]
-    heights += [0.15 * len(edges) + 0.1] if edges else []
+    heights += [0.15 * len(moving) + 0.1] if moving else []
     picture = Figure(figsize=(17 if len(views) > 1 else 12, 1.5 + 1.7 * sum(heights)))
     grid = picture.subplots(
         len(heights),
@@ -165,18 +165,15 @@ def figure(case: Case, events: Sequence[Event], legible: _Legible) -> Figure:
         axes = [grid[row][column] for row in range(len(heights))]
         axes[0].set_xlim(*view)
         for axis, panel in zip(axes[1:], drawn, strict=False):
-            _draw_panel(axis, panel, _reach(panel, drawn, view), legible)
-        if edges:
-            _draw_edges(axes[-1], edges, legible)
+            _draw_panel(axis, panel, view, _reach(panel, drawn, view), legible)
+        if moving:
+            _draw_edges(axes[-1], moving, legible)
         for axis in axes:
             _plain(axis)
         inches = axes[0].get_position().width * picture.get_figwidth()
         _draw_events(axes, case, events, (view[1] - view[0]) * _INCHES_A_LETTER / inches)
         axes[-1].set_xlabel("seconds from the record's first sample", color=_INK)
     return picture
-
-
-View = tuple[float, float]
 
 
 def _views(case: Case, events: Sequence[Event], drawn: Sequence[Panel]) -> list[View]:
@@ -232,19 +229,15 @@ def _plain(axis: Axes) -> None:
     axis.set_axisbelow(True)
 
 
-def _draw_panel(axis: Axes, panel: Panel, reach: float, legible: _Legible) -> None:
+def _draw_panel(axis: Axes, panel: Panel, view: View, reach: float, legible: _Legible) -> None:
     factor, unit = _prefix(reach, panel.unit)
     for trace in panel.traces:
-        colour = _COLOURS[trace.part]
-        axis.plot(trace.t, trace.wave * factor, color=colour, linewidth=0.55, alpha=0.6)
+        t, wave = thinned(trace.t, trace.wave, view, _POINTS)
+        axis.plot(t, wave * factor, color=_COLOURS[trace.part], linewidth=0.55, alpha=0.6)
     for trace in panel.traces:
-        axis.plot(
-            trace.t,
-            trace.rms * factor,
-            color=_COLOURS[trace.part],
-            linewidth=1.5,
-            label=_label(trace, legible),
-        )
+        t, envelope = thinned(trace.t, trace.rms, view, _POINTS)
+        name = _label(trace, legible)
+        axis.plot(t, envelope * factor, color=_COLOURS[trace.part], linewidth=1.5, label=name)
     axis.axhline(0, color=_FAINT, linewidth=0.4)
     axis.set_ylabel(f"{panel.title}\n[{unit}]", color=_INK, size=8)
     axis.set_ylim(-1.08 * reach * factor, 1.45 * reach * factor)  # room for the names above
@@ -370,33 +363,12 @@ def _colour(event: Event) -> str:
     return _ALARM if event.alarm else _CALM
 
 
-def _edges(record: comtrade.Record) -> list[tuple[str, Array, Array]]:
-    """Name, instants [s] and states of the status channels that change, the first few."""
-    stretches = record.stretches
-    moving = [
-        k
-        for k in range(len(record.status_names))
-        if len({bool(v) for s in stretches for v in (s.statuses[k].min(), s.statuses[k].max())}) > 1
-    ]
-    t = np.concatenate(
-        [s.begin_us / 1e6 + s.positions / float(s.layout.rate_hz or 1) for s in stretches]
-    )
-    return [
-        (
-            record.status_names[k],
-            t,
-            np.concatenate([s.statuses[k] for s in stretches]).astype(np.float64),
-        )
-        for k in moving[:_STATUSES]
-    ]
-
-
-def _draw_edges(axis: Axes, edges: Sequence[tuple[str, Array, Array]], legible: _Legible) -> None:
+def _draw_edges(axis: Axes, moving: Sequence[Edges], legible: _Legible) -> None:
     """A bar for each status channel while it is 1."""
-    for row, (_, t, states) in enumerate(edges):
+    for row, (_, t, states) in enumerate(moving):
         axis.fill_between(
             t, row + 0.15, row + 0.15 + 0.7 * states, step="post", color=_INK, alpha=0.75, lw=0
         )
-    axis.set_ylim(len(edges), 0)
-    names = [legible(name, otherwise=f"status {k + 1}") for k, (name, _, _) in enumerate(edges)]
-    axis.set_yticks([row + 0.5 for row in range(len(edges))], names)
+    axis.set_ylim(len(moving), 0)
+    names = [legible(name, otherwise=f"status {k + 1}") for k, (name, _, _) in enumerate(moving)]
+    axis.set_yticks([row + 0.5 for row in range(len(moving))], names)

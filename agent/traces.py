@@ -18,6 +18,8 @@ from agent.site import Bay
 
 Array = npt.NDArray[np.float64]
 
+View = tuple[float, float]  # from, to [s]
+
 _GAP = np.array([np.nan])
 
 
@@ -68,6 +70,16 @@ def panels(case: Case) -> list[Panel]:
         Panel("load-side voltages", "V", _traces(case, runs, LOAD_VOLTAGES)),
     ]
     return [panel for panel in found if panel.traces]
+
+
+class Edges(NamedTuple):
+    """A status channel: the instants at which it changes, the first and the last [s]; its states
+    from each on, 0 or 1.
+    """
+
+    name: str
+    t: Array
+    states: Array
 
 
 class _Run(NamedTuple):
@@ -143,3 +155,40 @@ def rms(wave: Array, cycle: float) -> Array:
         total = np.cumsum(np.concatenate(([0], turned)))
         envelope[window - 1 :] = np.abs(total[window:] - total[:-window]) * 2**0.5 / window
     return envelope
+
+
+def thinned(t: Array, values: Array, view: View, points: int) -> tuple[Array, Array]:
+    """What lies in view; of many more samples than points, each group's least and largest."""
+    begin, end = np.searchsorted(t, view[0], "left"), np.searchsorted(t, view[1], "right")
+    t, values = t[begin:end], values[begin:end]
+    group = len(t) // points
+    if group < 2:
+        return t, values
+    whole = len(t) - len(t) % group
+    groups = values[:whole].reshape(-1, group)
+    # fmin and fmax pass over a NaN among numbers; a gap as wide as a group stays one.
+    pairs = np.stack((np.fmin.reduce(groups, axis=1), np.fmax.reduce(groups, axis=1)), axis=1)
+    return (
+        np.concatenate((np.repeat(t[:whole:group], 2), t[whole:])),
+        np.concatenate((pairs.ravel(), values[whole:])),
+    )
+
+
+def edges(record: comtrade.Record, most: int) -> list[Edges]:
+    """The status channels that change within the record, at most so many."""
+    stretches = record.stretches
+    moving = [
+        k
+        for k in range(len(record.status_names))
+        if len({bool(v) for s in stretches for v in (s.statuses[k].min(), s.statuses[k].max())}) > 1
+    ]
+    t = np.concatenate(
+        [s.begin_us / 1e6 + s.positions / float(s.layout.rate_hz or 1) for s in stretches]
+    )
+    found = []
+    for k in moving[:most]:
+        states = np.concatenate([s.statuses[k] for s in stretches])
+        kept = np.flatnonzero(np.diff(states, prepend=~states[:1]))
+        kept = np.append(kept, len(t) - 1)
+        found.append(Edges(record.status_names[k], t[kept], states[kept].astype(np.float64)))
+    return found

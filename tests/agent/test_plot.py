@@ -115,6 +115,30 @@ def test_samples_and_their_rms_are_what_is_drawn() -> None:
     assert np.nanmean(envelope) == pytest.approx(100 / 2**0.5, rel=0.01)
 
 
+def test_of_more_samples_than_dots_the_extremes_are_drawn() -> None:
+    long = recorded(30.0)
+    long.counts[0, 20_001] = 500  # one sample of 48,000
+    long.counts[:, 30_000:30_400] = np.nan
+
+    wave = drawn(long).axes[1].lines[0]
+
+    t, values = (np.asarray(x, dtype=np.float64) for x in (wave.get_xdata(), wave.get_ydata()))
+    assert len(values) < 10_000
+    assert np.nanmax(values) == 500
+    assert np.nanmin(values) == -100
+    assert t[np.nanargmax(values)] == pytest.approx(20_001 / 1600, abs=0.01)
+    assert (np.diff(t) >= 0).all()
+
+
+def test_states_are_bars_from_edge_to_edge() -> None:
+    (bar,) = drawn(recorded()).axes[-1].collections
+
+    (path,) = bar.get_paths()
+    corners = np.asarray(path.vertices)
+    high = corners[corners[:, 1] > 0.8, 0]
+    assert (high.min(), high.max()) == pytest.approx((321 / 1600, 639 / 1600))
+
+
 def test_onset_decision_and_clearance_stand_in_every_panel_with_their_words() -> None:
     record = replace(recorded(), trigger_us=150_000)
 
