@@ -177,17 +177,21 @@ def _add_replay(verbs: Verbs) -> None:
         "--channels", metavar="MAP", help="e.g. ia=IA,ib=IB,ic=IC,i0=3I0,ua=UA,ub=UB,uc=UC,u0=U0"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--plot", type=Path, metavar="DIR", help="a picture of each record, DIR/STEM.png"
+    )
 
 
 def _replay(chosen: argparse.Namespace) -> int:
-    from agent import replay
+    from agent import plot, replay
 
     def tell(line: str) -> None:
         _complain(line)
 
     show = replay.show_json if chosen.json else replay.show_text
     prepared = replay.prepare(chosen.site, chosen.settings, chosen.bay, chosen.channels)
-    return replay.run(chosen.paths, prepared, show, tell)
+    draw = plot.into(chosen.plot) if chosen.plot else None
+    return replay.run(chosen.paths, prepared, show, tell, draw)
 
 
 def _add_listen(verbs: Verbs) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,15 @@ from agent.errors import AgentError, RecordError, SiteError, UsageError
 from agent.records import Event, event_json
 from agent.sensors import channels, comtrade
 from agent.site import Bay, SiteFile, load
+from agent.traces import Case
 from agent.wiring import taps
 
+_LEAST_SAMPLES = 8  # in a cycle; the detector's filters refuse less
 BLOCK = 512  # samples at once; detection does not depend on it
 
 Show = Callable[[str, Event], None]
 Tell = Callable[[str], None]
+Draw = Callable[[Case, Sequence[Event]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +69,27 @@ def _of_bay(bay: Bay) -> dict[str, str] | None:
     return {role: place.partition(".")[2] or place for role, place in bay.channels.items()} or None
 
 
-def run(paths: list[Path], asked: Replay, show: Show, tell: Tell) -> int:
+def run(paths: list[Path], asked: Replay, show: Show, tell: Tell, draw: Draw | None = None) -> int:
     """Replay every record below `paths`: 0 when all could be, 1 when some could not.
 
     show: takes a record's stem and each of its events, in order; tell: takes one line about each
-    thing that was left out or could not be read.
+    thing that was left out or could not be read; draw: takes each record with all its events.
     """
     found = comtrade.find(paths)
-    for finding in found.findings:
-        tell(finding)
+    for line in (*found.findings, *found.notes):
+        tell(line)
     failed = bool(found.findings) or not found.paths
     if not found.paths:
-        tell("no COMTRADE record was found; expected .cfg files with their .dat")
+        tell("no COMTRADE record was found; expected .cfg files with their .dat, or .cff files")
     for path in found.paths:
         try:
-            for event in events(comtrade.read(path), asked, tell):
+            case = understood(comtrade.read(path), asked, tell)
+            seen = []
+            for event in decided(case, asked, tell):
                 show(path.stem, event)
+                seen.append(event)
+            if draw is not None:
+                draw(case, seen)
         except AgentError as error:
             tell(str(error))
             failed = True
@@ -90,16 +98,81 @@ def run(paths: list[Path], asked: Replay, show: Show, tell: Tell) -> int:
 
 def events(record: comtrade.Record, asked: Replay, tell: Tell = lambda _: None) -> Iterator[Event]:
     """Events of one record, in order of time. Raises: RecordError when no channel is usable."""
+    yield from decided(understood(record, asked, tell), asked, tell)
+
+
+def understood(record: comtrade.Record, asked: Replay, tell: Tell) -> Case:
+    """The record with its bay and the channels of its roles; what is odd about it is told.
+
+    Raises: RecordError when no channel is usable.
+    """
     mapped = _mapped(record, asked.mapping)
     for line in (*record.findings, *mapped.findings):
         tell(f"{record.stem}: {line}")
     if not any(role in mapped.uses for role in ("ia", "ib", "ic", "i0", "ua", "ub", "uc")):
         raise RecordError(record.stem, "no channel could be mapped", "--channels ia=...,ua=...")
-    bay = asked.bay or nominal_bay(record, mapped.uses, tell)
-    settings = asked.settings or protection.defaults(bay)
-    detector = Detector(record.layout, [(bay, settings, taps(record.layout, mapped.uses, bay))])
-    for block in comtrade.blocks(record, BLOCK):
-        yield from detector.feed(block)
+    bay = asked.bay or nominal_bay(_earliest(record), mapped.uses, tell)
+    return Case(record, mapped.uses, bay)
+
+
+def _earliest(record: comtrade.Record) -> comtrade.Record:
+    """The first stretch that shows waves, where its rate changes: what it carried before all."""
+    least_hz = _LEAST_SAMPLES * (record.nominal_hz or 50)
+    fine = (s for s in record.stretches if float(s.layout.rate_hz or 0) >= least_hz)
+    return next(fine, record)
+
+
+def decided(case: Case, asked: Replay, tell: Tell) -> Iterator[Event]:
+    """What detection says of a record, stretch by stretch where its rate changes.
+
+    A fault that stands when the rate changes is found anew by the next stretch; it is told once.
+    Raises: RecordError when no stretch has samples enough in a cycle.
+    """
+    standing: Event | None = None
+    for stretch, detector in _detectors(case, asked.settings, tell):
+        carried, settled_us = standing, stretch.begin_us + 2_000_000 // case.bay.frequency_hz
+        for block in comtrade.blocks(stretch, BLOCK):
+            for event in detector.feed(block):
+                if carried and event.t_us <= settled_us and _same_fault(event, carried):
+                    tell(f"{stretch.stem}: the fault goes on where the rate changes; told once")
+                    continue
+                if event.event in ("fault", "fault_cleared"):
+                    standing = event if event.event == "fault" else None
+                yield event
+
+
+def _same_fault(event: Event, before: Event) -> bool:
+    return event.event == "fault" and event.kind == before.kind
+
+
+def _detectors(
+    case: Case, settings: protection.Settings | None, tell: Tell
+) -> Iterator[tuple[comtrade.Record, Detector]]:
+    """Each stretch and a detector for it, since the windows of detection are of one rate.
+
+    The state of the supply goes over from one to the next. Raises: RecordError when there is none.
+    """
+    bay = case.bay
+    detector: Detector | None = None
+    for stretch in case.record.stretches:
+        before = detector
+        wired = (bay, settings or protection.defaults(bay), taps(stretch.layout, case.uses, bay))
+        try:
+            detector = Detector(stretch.layout, [wired])
+        except ValueError as error:  # too few samples in a cycle
+            tell(f"{stretch.stem}: the stretch of {_rate(stretch)} is left out: {error}")
+            continue
+        if before is not None:
+            detector.resume_supply(before.supply(), stretch.begin_us)
+        yield stretch, detector
+    if detector is None:
+        what = f"sampled at {', '.join(map(_rate, case.record.stretches))}"
+        expected = f"at least {_LEAST_SAMPLES} samples in a cycle"
+        raise RecordError(case.record.stem, what, expected)
+
+
+def _rate(stretch: comtrade.Record) -> str:
+    return f"{float(stretch.layout.rate_hz or 0):g} Hz"
 
 
 def _mapped(record: comtrade.Record, wanted: Mapping[str, str] | None) -> channels.ChannelMap:
@@ -163,7 +236,7 @@ def _first_rms(
     frequency: int,
 ) -> float:
     """Largest RMS of these roles over the record's first two cycles; 0 when there is none."""
-    span = round(2 * float(record.layout.rate_hz or 0) / frequency)
+    span = max(1, round(2 * float(record.layout.rate_hz or 0) / frequency))
     sizes = [0.0]
     for use in (uses[role] for role in roles if role in uses):
         counts = np.nan_to_num(record.counts[use.index, :span])

@@ -142,7 +142,7 @@ DRIVERS: dict[str, tuple[Key, ...]] = {
         Key(
             "path",
             File(),
-            "the `.cfg` of a record; without it only `replay` feeds the sensor",
+            "the `.cfg` or `.cff` of a record; without it only `replay` feeds the sensor",
             None,
         ),
         Key(

@@ -1,7 +1,8 @@
 """Recorded waveforms as a source of samples: COMTRADE files read, played block by block, found.
 
-The format stays in comtrade_cfg.py (header), comtrade_dat.py (samples) and comtrade_record.py
-(both together); what a channel means to a bay, in channels.py.
+The format stays in comtrade_cfg.py (header), comtrade_dat.py (samples), comtrade_cff.py (both in
+one file) and comtrade_record.py (understood together); what a channel means to a bay, in
+channels.py.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from agent.errors import RecordError, SensorError, UsageError
 from agent.records import Block, Notice, Quality
 from agent.sensors.comtrade_cfg import MAX_CFG_BYTES
 from agent.sensors.comtrade_dat import MAX_DAT_BYTES
-from agent.sensors.comtrade_record import Ratio, Record, parse
+from agent.sensors.comtrade_record import Ratio, Record, parse, parse_single
 
 __all__ = [
     "Comtrade",
@@ -30,6 +31,7 @@ __all__ = [
     "find",
     "from_options",
     "parse",
+    "parse_single",
     "read",
 ]
 
@@ -37,10 +39,12 @@ _DEFAULT_HZ = 50.0  # where the header leaves the nominal frequency blank
 
 
 def read(path: Path) -> Record:
-    """The record whose header is the file `path`; the samples lie beside it.
+    """The record whose header is the file `path`; the samples lie beside it, in a .cff within it.
 
-    Raises: RecordError when a file is absent, unreadable or damaged, or of a kind not read yet.
+    Raises: RecordError when a file is absent, unreadable or damaged.
     """
+    if path.suffix.lower() == ".cff":
+        return parse_single(_bytes(path, MAX_CFG_BYTES + MAX_DAT_BYTES), str(path))
     samples = _beside(path, ".dat")
     if samples is None:
         raise RecordError(str(path), "no .dat file beside it", f"{path.stem}.dat")
@@ -74,7 +78,7 @@ def _beside(path: Path, extension: str) -> Path | None:
 
 
 def blocks(record: Record, size: int) -> Iterator[Block]:
-    """The record as blocks of up to `size` samples, on an axis that begins with its first sample.
+    """The record's one stretch as blocks of up to `size` samples, on the axis of the whole record.
 
     A sample for which any channel has no value is left out, and the block after it is a GAP.
     """
@@ -86,7 +90,7 @@ def blocks(record: Record, size: int) -> Iterator[Block]:
             yield Block(
                 record.layout,
                 int(record.positions[first]),
-                0,
+                record.begin_us,
                 record.counts[:, first : min(first + size, end)],
                 Quality.GAP if after_gap else Quality.GOOD,
             )
@@ -108,33 +112,54 @@ def quarter_cycle(record: Record) -> int:
 
 
 class Found(NamedTuple):
-    """Headers of records, each once, and what lies there but cannot be a record."""
+    """Headers of records, each once; what lies there but cannot be a record; what is the same."""
 
     paths: list[Path]
     findings: list[str]
+    notes: list[str]
 
 
 def find(paths: Iterable[Path]) -> Found:
     """Every record among files and, however deep, in folders; sorted within each.
 
+    A folder that has a record both as .cff and as .cfg with .dat gives it once, as the single
+    file, of which no part can be missing or older; a file that is named is taken in any case.
     Raises: UsageError when a path does not exist or is a file that cannot belong to a record.
     """
     headers: dict[Path, Path] = {}
-    findings: list[str] = []
+    found = Found([], [], [])
     for path in paths:
-        for file in [path] if path.is_file() else _below(path):
+        for file in [path] if path.is_file() else _once(_below(path), found.notes):
             kind = file.suffix.lower()
             header = _beside(file, ".cfg") if kind == ".dat" else file
-            if kind == ".cff":
-                findings.append(f"{file}: records in a single file are not read yet")
-            elif kind not in (".cfg", ".dat"):
+            if kind not in (".cfg", ".cff", ".dat"):
                 if path.is_file():
-                    raise UsageError(str(file), "is no record", "a .cfg or .dat file, or a folder")
+                    expected = "a .cfg, .dat or .cff file, or a folder"
+                    raise UsageError(str(file), "is no record", expected)
             elif header is None:
-                findings.append(f"{file}: samples without a header; expected {file.stem}.cfg")
+                lonely = f"{file}: samples without a header; expected {file.stem}.cfg"
+                found.findings.append(lonely)
             else:
                 headers.setdefault(header.resolve(), header)
-    return Found(list(headers.values()), findings)
+    found.paths.extend(headers.values())
+    return found
+
+
+def _once(files: list[Path], notes: list[str]) -> list[Path]:
+    """Files without those whose record lies beside them as a single file."""
+    single = {_place(file): file for file in files if file.suffix.lower() == ".cff"}
+    kept = []
+    for file in files:
+        whole = single.get(_place(file), file)
+        if whole is file or file.suffix.lower() not in (".cfg", ".dat"):
+            kept.append(file)
+        elif file.suffix.lower() == ".cfg":
+            notes.append(f"{file}: left out, {whole.name} beside it is the same record")
+    return kept
+
+
+def _place(file: Path) -> tuple[Path, str]:
+    return file.parent, file.stem.lower()
 
 
 def _below(folder: Path) -> list[Path]:
@@ -143,6 +168,13 @@ def _below(folder: Path) -> list[Path]:
     # Links are not followed: they may lead round in a circle.
     tree = (Path(root) / name for root, _, names in os.walk(folder) for name in names)
     return sorted(tree)
+
+
+def _oddities(record: Record) -> list[str]:
+    """What is odd about a record that is played live: one rate, for a live source has but one."""
+    rate_hz = float(record.layout.rate_hz or 0)
+    played = [f"only the longest stretch, of {rate_hz:g} Hz, is played"] if record.others else []
+    return [*record.findings, *played]
 
 
 class Comtrade:
@@ -177,8 +209,8 @@ class Comtrade:
         """
         record = await self._record()
         begin_us = self._now_us()
-        if record.findings:
-            yield Notice(self.name, begin_us, "live", "; ".join(record.findings))
+        if odd := _oddities(record):
+            yield Notice(self.name, begin_us, "live", "; ".join(odd))
         rounds = 0
         while True:
             shift = rounds * record.length

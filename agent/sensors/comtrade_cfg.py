@@ -1,27 +1,31 @@
 """The header of a COMTRADE record (.cfg): bytes in, one frozen Header out; no file is opened here.
 
-IEEE C37.111, revisions 1991 and 1999 (IEC 60255-24:2001 has the text of 1999). What devices in the
-field write is taken where it can mean one thing only: missing trailing fields, blank optional
-fields, any line ending, decimal commas, semicolons between fields. Everything else is one
-RecordError that names line and field. Samples (.dat) stay out.
+IEEE C37.111, revisions 1991, 1999 (IEC 60255-24:2001 has its text) and 2013 (IEC 60255-24:2013).
+What devices in the field write is taken where it can mean one thing only: missing trailing fields,
+blank optional fields, any line ending, decimal commas, semicolons between fields. Everything else
+is one RecordError that names line and field. Samples (.dat) stay out.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from agent.errors import RecordError
+from agent.sensors.comtrade_text import NUMBER, Lines, clean, decode, number
+from agent.sensors.comtrade_time import Clock, between_us, clock, counts_nanoseconds
 
 # A bus recorder has some 100 analog and 1,000 status channels; ten times that is damage.
 MAX_ANALOGS = 1024
 MAX_STATUSES = 8192
 MAX_CFG_BYTES = 2 << 20
-MAX_TEXT = 128  # characters of a name; the standard allows 64
+
+REVISIONS = (1991, 1999, 2013)
+ENCODINGS = ("ASCII", "BINARY", "BINARY32", "FLOAT32")
 
 # Beyond these a rate is a damaged number: no recorder is slower, no converter with 16 bits faster.
 MIN_RATE_HZ, MAX_RATE_HZ = 1, 10_000_000
@@ -30,10 +34,7 @@ MIN_RATE_HZ, MAX_RATE_HZ = 1, 10_000_000
 MAX_COUNT = 1e12
 _MIN_SCALE = 1e-30
 
-_NUMBER = re.compile(r"[+-]?([0-9]{1,20}([.,][0-9]{0,30})?|[.,][0-9]{1,30})([eE][+-]?[0-9]{1,3})?")
 _WHOLE = re.compile(r"[0-9]{1,10}")
-_LINE_END = re.compile(r"\r{0,2}\n\r?|\r")
-_SUBSTITUTE = "\x1a"  # end of file in DOS; some devices fill the last block with it
 
 # a, b, skew, primary and secondary may have a fraction; min and max are counts.
 _REALS_1999 = (0, 1, 2, 5, 6)
@@ -61,13 +62,22 @@ class Analog:
     side: str = "P"
 
 
+class Section(NamedTuple):
+    """Samples of one rate: rate_hz is None when only the time stamps tell; last: the number of
+    the last sample, 0 = not told.
+    """
+
+    rate_hz: Fraction | None
+    last: int
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """Everything that the .cfg file says.
 
-    rate_hz: None when only the time stamps tell. last_sample: number of the last one; 0 = not
-    told. start, trigger: as written (1991: mm/dd/yy, 1999: dd/mm/yyyy). encoding: "ASCII" or
-    "BINARY". stamp_unit_us: microseconds in one unit of the time stamps.
+    sections: at least one, neighbours of different rates. start, trigger: as written (1991:
+    mm/dd/yy, later dd/mm/yyyy). trigger_us: its instant since the first sample, None = cannot be
+    told. encoding: one of ENCODINGS. stamp_unit_us: microseconds in one unit of the time stamps.
     """
 
     station: str
@@ -76,31 +86,43 @@ class Header:
     analogs: tuple[Analog, ...]
     status_names: tuple[str, ...]
     nominal_hz: float | None
-    rate_hz: Fraction | None
-    last_sample: int
+    sections: tuple[Section, ...]
     start: str
     trigger: str
+    trigger_us: int | None
     encoding: str
     stamp_unit_us: Fraction
+    clock: Clock
     findings: tuple[str, ...]
 
+    @property
+    def last_sample(self) -> int:
+        """Number of the last sample; 0 = not told."""
+        return self.sections[-1].last
 
-def parse_header(data: bytes, name: str) -> Header:
+
+def parse_header(data: bytes, name: str, first_line: int = 1) -> Header:
     """The header in the bytes of a .cfg file; `name` stands in errors.
 
+    first_line: number of its first line where it is a section of a larger file.
+
     Raises: RecordError when the bytes are no header, or one of a kind not read yet.
-    Source: IEEE C37.111-1999, clause 5 (configuration file); C37.111-1991, clause 5.
+    Source: IEEE C37.111-1991 and 1999, clause 5 (configuration file), and the same of 2013.
     """
     if len(data) > MAX_CFG_BYTES:
         raise RecordError(name, f"{len(data)} bytes", f"a header of at most {MAX_CFG_BYTES} bytes")
-    lines = _Lines(name, decode(data))
+    lines = Lines(name, decode(data), first_line)
     station, device, revision = _identity(lines)
     analog_count, status_count = _channel_counts(lines)
     analogs = tuple(_analog(lines, n) for n in range(1, analog_count + 1))
     status_names = tuple(_status_name(lines, n) for n in range(1, status_count + 1))
     nominal_hz = _nominal(lines)
-    rate_hz, last_sample = _rate(lines)
+    sections = _sections(lines)
     start, trigger, encoding = _times_and_encoding(lines)
+    unit_us = _time_multiplier(lines, revision)
+    if revision == 2013 and counts_nanoseconds(start, trigger):
+        unit_us /= 1000
+    stated = _clock(lines) if revision == 2013 else Clock()
     return Header(
         station=station,
         device=device,
@@ -108,106 +130,31 @@ def parse_header(data: bytes, name: str) -> Header:
         analogs=analogs,
         status_names=status_names,
         nominal_hz=nominal_hz,
-        rate_hz=rate_hz,
-        last_sample=last_sample,
+        sections=sections,
         start=start,
         trigger=trigger,
+        trigger_us=between_us(start, trigger, month_first=revision == 1991),
         encoding=encoding,
-        stamp_unit_us=_stamp_unit(lines),
+        stamp_unit_us=unit_us,
+        clock=stated,
         findings=tuple(dict.fromkeys(lines.findings)),
     )
 
 
-def decode(data: bytes) -> str:
-    """Text of a header in UTF-8, GBK or Latin-1, told apart by the bytes above 0x7F.
-
-    Most Chinese characters are pairs that begin with B0..D7 hex, the 3755 of everyday use. No
-    small letter of Latin-1 lies there, and two of its capital ones hardly ever stand together.
-    """
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        high = sum(byte > 0x7F for byte in data)
-        paired = 2 * len(re.findall(rb"[\xb0-\xd7][\xa1-\xfe]", data))
-    if 2 * paired > high:
-        return data.decode("gbk", errors="replace")
-    return data.decode("latin-1")
-
-
-def number(text: str) -> float:
-    """A finite decimal number, with point or comma. Raises: ValueError."""
-    value = float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else math.inf
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-class _Lines:
-    """The header's lines one after another, each with its number for the error message."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self._name = name
-        self._lines = _LINE_END.split(text.rstrip(_SUBSTITUTE + "\0 \t\r\n"))
-        self._next = 0
-        self.findings: list[str] = []
-        # Where commas are decimals, semicolons stand between the fields from the first line on.
-        head = "".join(self._lines[:2])
-        self.separator = ";" if ";" in head and "," not in head else ","
-
-    def error(self, what: str, expected: str) -> RecordError:
-        return RecordError(f"{self._name} line {max(self._next, 1)}", what, expected)
-
-    def bad(self, field: str, text: str, expected: str) -> RecordError:
-        return self.error(f"{field} is {text[:40]!r}", expected)
-
-    def line(self, expected: str) -> str:
-        """The next line, which may be blank."""
-        if self._next >= len(self._lines):
-            raise self.error("the header ends here", expected)
-        self._next += 1
-        return self._lines[self._next - 1].strip(_SUBSTITUTE + "\0 \t")
-
-    def filled(self, expected: str) -> str:
-        """The next line that is not blank."""
-        while True:
-            line = self.line(expected)
-            if line:
-                return line
-
-    def fields(self, expected: str) -> list[str]:
-        """Fields of the next filled line, trailing blank ones cut."""
-        fields = [_clean(field) for field in self.filled(expected).split(self.separator)]
-        while len(fields) > 1 and not fields[-1]:
-            fields.pop()
-        return fields
-
-    def ahead(self, count: int) -> list[str]:
-        """Up to `count` lines to come, not yet consumed."""
-        ahead = self._lines[self._next : self._next + count]
-        return [line.strip(_SUBSTITUTE + "\0 \t") for line in ahead]
-
-    def skip(self, count: int) -> None:
-        self._next += count
-
-
-def _clean(text: str) -> str:
-    """A field without blanks around it and without anything that could upset a terminal."""
-    return "".join(c for c in text if c.isprintable()).strip()[:MAX_TEXT]
-
-
-def _identity(lines: _Lines) -> tuple[str, str, int]:
+def _identity(lines: Lines) -> tuple[str, str, int]:
     """station_name, rec_dev_id [, rev_year]; 1991 has no third field."""
     fields = lines.fields("station name, device [, revision year]")
     revision = 1991
     if len(fields) > 2 and re.fullmatch(r"[0-9]{4}", fields[-1]):
         revision = int(fields.pop())
-    if not 1991 <= revision <= 2012:
-        raise lines.bad("the revision", str(revision), "1991 or 1999; others are not read yet")
+    if not 1991 <= revision <= 2099:
+        raise lines.bad("the revision", str(revision), "1991, 1999 or 2013")
     station, device = fields[0], fields[1] if len(fields) > 1 else ""
-    return station, device, 1991 if revision == 1991 else 1999
+    # IEC and national editions of the same text carry years of their own: 2001, 2017.
+    return station, device, max(year for year in REVISIONS if year <= revision)
 
 
-def _channel_counts(lines: _Lines) -> tuple[int, int]:
+def _channel_counts(lines: Lines) -> tuple[int, int]:
     """TT,##A,##D: numbers of channels in total, analog and status."""
     expected = "the numbers of channels, as 8,6A,2D"
     fields = [field.upper().replace(" ", "") for field in lines.fields(expected)]
@@ -227,7 +174,7 @@ def _channel_counts(lines: _Lines) -> tuple[int, int]:
     return analogs, statuses
 
 
-def _analog(lines: _Lines, n: int) -> Analog:
+def _analog(lines: Lines, n: int) -> Analog:
     """An,ch_id,ph,ccbm,uu,a,b,skew,min,max[,primary,secondary,PS]."""
     fields = lines.fields(f"analog channel {n}")
     if len(fields) < 6:
@@ -275,14 +222,14 @@ def _analog(lines: _Lines, n: int) -> Analog:
     )
 
 
-def _side(tail: Sequence[str], lines: _Lines, name: str) -> str:
+def _side(tail: Sequence[str], lines: Lines, name: str) -> str:
     side = tail[7].upper() if len(tail) > 7 else "P"
     if side not in ("P", "S", ""):
         raise lines.bad(f"PS of channel {name}", side, "P or S")
     return side or "P"
 
 
-def _undivided(tail: list[str], lines: _Lines) -> list[str] | None:
+def _undivided(tail: list[str], lines: Lines) -> list[str] | None:
     """The numbers of an analog channel where a decimal comma may have cut some in two.
 
     A reading counts when every number is one, a is not 0 and min lies below max. Where more than
@@ -321,13 +268,13 @@ def _plausible(tail: Sequence[str]) -> bool:
     return values[0] != 0 and values[3] < values[4] and "".join(tail[7:]).upper() in ("", "P", "S")
 
 
-def _status_name(lines: _Lines, n: int) -> str:
+def _status_name(lines: Lines, n: int) -> str:
     """Dn,ch_id[,ph,ccbm],y; only the name is of use here."""
     fields = lines.fields(f"status channel {n}")
     return (fields[1] if len(fields) > 1 else "") or f"#D{n}"
 
 
-def _nominal(lines: _Lines) -> float | None:
+def _nominal(lines: Lines) -> float | None:
     """lf, the nominal frequency [Hz]; it may be blank."""
     text = lines.line("the nominal frequency").rstrip(",; ")
     if not text:
@@ -339,63 +286,81 @@ def _nominal(lines: _Lines) -> float | None:
     return frequency_hz or None
 
 
-def _rate(lines: _Lines) -> tuple[Fraction | None, int]:
-    """nrates, then samp,endsamp for each; (None, ...) when only time stamps tell the rate."""
+def _sections(lines: Lines) -> tuple[Section, ...]:
+    """nrates, then samp,endsamp for each; neighbours of one rate are one section."""
     text = lines.filled("the number of sampling rates").rstrip(",; ")
     if not _WHOLE.fullmatch(text) or int(text) > 999:
         raise lines.bad("the number of sampling rates", text, "a whole number of at most 999")
     count = int(text)
     if count == 0:
         # The standard has a line 0,endsamp even now; some devices leave it out.
-        return (None, _section(lines)[1]) if _is_section(lines.ahead(1)) else (None, 0)
-    sections = [_section(lines) for _ in range(count)]
-    rates = {rate for rate, _ in sections}
-    if len(rates) > 1:
-        told = ", ".join(f"{float(rate):g} Hz" for rate, _ in sections[:4])
-        raise lines.error(f"sections at {told}", "one sampling rate; several are not read yet")
-    return rates.pop() or None, sections[-1][1]
+        told = _section(lines).last if _is_section(lines.ahead(1)) else 0
+        return (Section(None, told),)
+    sections: list[Section] = []
+    for _ in range(count):
+        section = _section(lines)
+        if sections and sections[-1].rate_hz == section.rate_hz:
+            sections.pop()
+        elif sections and section.last <= sections[-1].last:
+            raise lines.bad(
+                "the number of the last sample",
+                str(section.last),
+                f"more than the {sections[-1].last} of the rate before",
+            )
+        sections.append(section)
+    return tuple(sections)
 
 
 def _is_section(ahead: list[str]) -> bool:
     return bool(ahead) and re.fullmatch(r"[0-9., eE;]+[,;][0-9 ]*", ahead[0]) is not None
 
 
-def _section(lines: _Lines) -> tuple[Fraction, int]:
+def _section(lines: Lines) -> Section:
     """samp,endsamp: rate [Hz], 0 when time stamps tell it, and the number of the last sample."""
     fields = lines.fields("sampling rate, number of the last sample")
     if len(fields) == 3 and lines.separator == ",":
         fields = [f"{fields[0]}.{fields[1]}", fields[2]]
     rate_text, last_text = fields[0], fields[1] if len(fields) > 1 else "0"
-    if not _NUMBER.fullmatch(rate_text):
+    if not NUMBER.fullmatch(rate_text):
         raise lines.bad("the sampling rate", rate_text, "a number")
     rate = Fraction(rate_text.replace(",", "."))
     if rate and not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
         raise lines.bad("the sampling rate", rate_text, f"{MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
     if not _WHOLE.fullmatch(last_text):
         raise lines.bad("the number of the last sample", last_text, "a whole number")
-    return rate, int(last_text)
+    return Section(rate or None, int(last_text))
 
 
-def _times_and_encoding(lines: _Lines) -> tuple[str, str, str]:
+def _times_and_encoding(lines: Lines) -> tuple[str, str, str]:
     """First sample, trigger, ft. The type of the .dat file is looked for; times may be absent."""
     ahead = lines.ahead(4)
     for position, text in enumerate(ahead):
         encoding = text.upper().rstrip(",; ")
-        if encoding in ("ASCII", "BINARY"):
+        if encoding in ENCODINGS:
             lines.skip(position + 1)
-            start, trigger, *_ = *(_clean(line) for line in ahead[:position]), "", ""
+            start, trigger, *_ = *(clean(line) for line in ahead[:position]), "", ""
             return start, trigger, encoding
-        if encoding in ("BINARY32", "FLOAT32"):
-            lines.skip(position + 1)
-            raise lines.bad("the type of the data file", encoding, "ASCII or BINARY")
     lines.skip(min(3, len(ahead)))
-    raise lines.bad("the type of the data file", (ahead + [""] * 3)[2], "ASCII or BINARY")
+    expected = f"{', '.join(ENCODINGS[:-1])} or {ENCODINGS[-1]}"
+    raise lines.bad("the type of the data file", (ahead + [""] * 3)[2], expected)
 
 
-def _stamp_unit(lines: _Lines) -> Fraction:
-    """timemult: microseconds in a unit of the time stamps; 1991 does not have it."""
-    text = next((line.rstrip(",; ") for line in lines.ahead(3) if line), "") or "1"
-    if not _NUMBER.fullmatch(text):
-        lines.skip(1)
-        raise lines.bad("the time multiplier", text, "a number")
-    return Fraction(text.replace(",", "."))
+def _time_multiplier(lines: Lines, revision: int) -> Fraction:
+    """timemult: what a unit of the time stamps is multiplied with; 1991 does not have it."""
+    ahead = lines.ahead(1 if revision == 2013 else 3)  # 2013 goes on behind it
+    blank = next((k for k, line in enumerate(ahead) if line), len(ahead))
+    text = ahead[blank].rstrip(",; ") if blank < len(ahead) else "1"
+    lines.skip(blank + 1)
+    factor = Fraction(text.replace(",", ".")) if NUMBER.fullmatch(text) else Fraction(0)
+    if factor <= 0:
+        raise lines.bad("the time multiplier", text, "a number above 0")
+    return factor
+
+
+def _clock(lines: Lines) -> Clock:
+    """time_code,local_code and tmq_code,leapsec of 2013, each line where it is there."""
+    fields = [[clean(field) for field in line.split(lines.separator)] for line in lines.ahead(2)]
+    codes, quality = (*fields, [], [])[:2]
+    stated, odd = clock(codes, quality)
+    lines.findings += odd
+    return stated

@@ -1,14 +1,14 @@
 """The samples of a COMTRADE record (.dat): bytes in, Rows out; no file is opened here.
 
-ASCII and 16-bit BINARY; a further encoding is a further function in `ENCODINGS`. What the recorder
-marked as missing becomes NaN, never a number.
+ASCII, and rows of words in BINARY, BINARY32 or FLOAT32. What the recorder marked as missing becomes
+NaN, never a number.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,9 +23,12 @@ Array = npt.NDArray[np.float64]
 MAX_DAT_BYTES = 64 << 20
 
 MISSING_ASCII = 99999.0
-MISSING_BINARY = -32768
-MISSING_BINARY_1991 = -1
+MISSING_BINARY = -32768  # 8000 hex
+MISSING_BINARY_1991 = -1  # FFFF hex
+MISSING_BINARY32 = -(1 << 31)  # 80000000 hex
+MISSING_FLOAT32 = float(np.finfo(np.float32).min)  # FF7FFFFF hex, the most negative one
 _MISSING_STAMP = 0xFFFF_FFFF
+_ANALOG_TYPES = {"BINARY": "<i2", "BINARY32": "<i4", "FLOAT32": "<f4"}
 
 _LINE_END = re.compile(rb"\r{0,2}\n\r?|\r")
 _LINE = re.compile(rb"[^\r\n]+")
@@ -49,15 +52,19 @@ class Rows:
     findings: tuple[str, ...]
 
 
-def parse_rows(header: Header, data: bytes, name: str) -> Rows:
+def parse_rows(header: Header, data: bytes, name: str, first_line: int = 1) -> Rows:
     """The rows in the bytes of a .dat file; `name` stands in errors.
 
+    first_line: number of its first line where it is a section of a larger file.
     Raises: RecordError when the bytes do not fit the header.
-    Source: IEEE C37.111-1999, clause 6 (data file).
+    Source: IEEE C37.111-1999, clause 6 (data file), and the same of 2013 for 32 bits.
     """
     if len(data) > MAX_DAT_BYTES:
         raise RecordError(name, f"{len(data)} bytes", f"at most {MAX_DAT_BYTES} bytes of samples")
-    rows = ENCODINGS[header.encoding](header, data, name)
+    if header.encoding == "ASCII":
+        rows = _ascii(header, data, name, first_line)
+    else:
+        rows = _binary(header, data, name)
     count, told = rows.numbers.shape[0], header.last_sample
     if not count:
         raise RecordError(name, f"{len(data)} bytes without one whole sample", _row_text(header))
@@ -68,9 +75,10 @@ def parse_rows(header: Header, data: bytes, name: str) -> Rows:
 
 
 def _binary(header: Header, data: bytes, name: str) -> Rows:
-    """Rows of two 32-bit and then 16-bit words, little end first.
+    """Rows of two 32-bit words, a word for each analog channel, 16-bit words of status channels,
+    each little end first.
 
-    Source: IEEE C37.111-1999, 6.6 (binary data files): missing values are 8000 hex.
+    Source: IEEE C37.111-1999, 6.6 (binary data files).
     """
     analogs, statuses = len(header.analogs), len(header.status_names)
     words = -(-statuses // 16)
@@ -78,7 +86,7 @@ def _binary(header: Header, data: bytes, name: str) -> Rows:
         [
             ("number", "<u4"),
             ("stamp", "<u4"),
-            ("analog", "<i2", (analogs,)),
+            ("analog", _ANALOG_TYPES[header.encoding], (analogs,)),
             ("status", "<u2", (words,)),
         ]
     )
@@ -93,9 +101,13 @@ def _binary(header: Header, data: bytes, name: str) -> Rows:
         )
     stamps = table["stamp"].astype(np.float64)
     stamps[stamps == _MISSING_STAMP] = np.nan
-    values = np.ascontiguousarray(table["analog"].T, dtype=np.float64)
-    for marker in (MISSING_BINARY, *((MISSING_BINARY_1991,) if header.revision == 1991 else ())):
-        values[_marked(values, marker, header.analogs)] = np.nan
+    with np.errstate(invalid="ignore"):  # any bits may stand in the place of a float
+        values = np.ascontiguousarray(table["analog"].T, dtype=np.float64)
+    if header.encoding == "FLOAT32":
+        _check_floats(values, header.analogs, name)
+    else:
+        for marker in _markers(header):
+            values[_marked(values, marker, header.analogs)] = np.nan
     bits = np.ascontiguousarray(table["status"]).view(np.uint8)
     states = np.unpackbits(bits, axis=1, count=statuses, bitorder="little") if words else bits
     return Rows(
@@ -105,6 +117,27 @@ def _binary(header: Header, data: bytes, name: str) -> Rows:
         states.T.view(np.bool_),  # zeros and ones of one byte each: no copy of what may be large
         (f"{torn} bytes of a torn last sample are left out",) if torn else (),
     )
+
+
+def _markers(header: Header) -> tuple[int, ...]:
+    """Counts that mean a missing value."""
+    if header.encoding == "BINARY32":
+        return (MISSING_BINARY32,)
+    return (MISSING_BINARY, *((MISSING_BINARY_1991,) if header.revision == 1991 else ()))
+
+
+def _check_floats(values: Array, analogs: tuple[Analog, ...], name: str) -> None:
+    """Missing ones become NaN; a number that no converter delivers is damage.
+
+    Here the range of a channel does not matter: many recorders state that of the type itself,
+    marker and all. Raises: RecordError.
+    """
+    values[values == MISSING_FLOAT32] = np.nan
+    absurd = np.abs(values) > MAX_COUNT
+    if absurd.any():
+        row, channel = (int(k) for k in np.argwhere(absurd.T)[0])
+        told = f"sample {row + 1} of channel {analogs[channel].name} is {values[channel, row]:g}"
+        raise RecordError(name, told, f"at most {MAX_COUNT:g}")
 
 
 def _marked(values: Array, marker: int, analogs: tuple[Analog, ...]) -> npt.NDArray[np.bool_]:
@@ -117,7 +150,7 @@ def _marked(values: Array, marker: int, analogs: tuple[Analog, ...]) -> npt.NDAr
     ranges = [_range(analog) for analog in analogs]
     in_range = np.array([low <= marker <= high for low, high in ranges], dtype=np.bool_)
     missing: npt.NDArray[np.bool_] = marked & ~in_range[:, None]
-    if marker == MISSING_BINARY and len(analogs) > 2:
+    if marker != MISSING_BINARY_1991 and len(analogs) > 2:
         missing |= marked.all(axis=0)
     return missing
 
@@ -137,7 +170,7 @@ def _in_step(numbers: Array) -> bool:
     return bool(2 * counts.max() >= numbers.shape[0] - 1 and abs(steps[counts.argmax()]) < 1e6)
 
 
-def _ascii(header: Header, data: bytes, name: str) -> Rows:
+def _ascii(header: Header, data: bytes, name: str, first_line: int) -> Rows:
     """Lines of numbers with commas between them.
 
     Source: IEEE C37.111-1999, 6.4 (ASCII data files): missing values are 99999; 1991: blank.
@@ -156,13 +189,22 @@ def _ascii(header: Header, data: bytes, name: str) -> Rows:
         try:
             tables += [_table([line for _, line in rows], width, analogs)] if rows else []
         except _Unreadable as error:
-            line = 1 + sum(1 for _ in _LINE_END.finditer(whole, 0, rows[error.row][0]))
+            line = first_line + sum(1 for _ in _LINE_END.finditer(whole, 0, rows[error.row][0]))
             expected = error.expected or _row_text(header)
             raise RecordError(f"{name} line {line}", error.what, expected) from None
     table = np.concatenate(tables, axis=1)
     values, states = table[2 : 2 + analogs], table[2 + analogs :]
-    values[values == MISSING_ASCII] = np.nan
+    values[_marked_in_text(values, header)] = np.nan
     return Rows(table[0], table[1], values, states == 1, tuple(findings))
+
+
+def _marked_in_text(values: Array, header: Header) -> npt.NDArray[np.bool_]:
+    """Where 99999 means a missing value: not where 32 bits of 2013 reach beyond it."""
+    marked: npt.NDArray[np.bool_] = values == MISSING_ASCII
+    if header.revision == 2013:
+        wide = [_range(analog)[1] > MISSING_ASCII for analog in header.analogs]
+        marked[wide] = False
+    return marked
 
 
 def _filled_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -242,6 +284,3 @@ def _bad_field(row: int, fields: list[bytes]) -> _Unreadable:
 def _row_text(header: Header) -> str:
     analogs, statuses = len(header.analogs), len(header.status_names)
     return f"samples of number, time, {analogs} analog and {statuses} status channels"
-
-
-ENCODINGS: dict[str, Callable[[Header, bytes, str], Rows]] = {"ASCII": _ascii, "BINARY": _binary}

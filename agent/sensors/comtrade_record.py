@@ -1,4 +1,4 @@
-"""One COMTRADE record understood: header and samples in, a Record with whole counts out.
+"""A COMTRADE record understood: header and samples in, a Record with whole counts out.
 
 One rule for amperes and volts: a channel's value is what the recorder wrote, scale * (count +
 offset). A site's ratio multiplies it where that is not 1; the header's own primary and secondary
@@ -7,9 +7,10 @@ factors are told in `Record.ratios` and applied by nobody here. Files and pace s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,10 @@ import numpy.typing as npt
 from agent.errors import RecordError
 from agent.records import Channel, Layout
 from agent.sensors.channel_names import phases
+from agent.sensors.comtrade_cff import split
 from agent.sensors.comtrade_cfg import MAX_RATE_HZ, MIN_RATE_HZ, Analog, Header, parse_header
 from agent.sensors.comtrade_dat import Rows, parse_rows
+from agent.sensors.comtrade_time import Clock
 
 Counts = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -45,12 +48,15 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record, read and understood.
+    """One record, read and understood; all its samples are of one rate.
 
     layout: channels that carry values, in the file's order; the rate; `sensor` is the stem.
     ratios: one for each channel. counts: (channels, n), whole numbers in float64, NaN where the
     recorder marked no value. positions: (n,), index of each sample since the first; a jump is a
-    gap. statuses: (status channels, n). start, trigger: as written by the recorder.
+    gap. statuses: (status channels, n). start, trigger: as written by the recorder; trigger_us:
+    the trigger's instant since the first sample of all. clock: what stamped them.
+    begin_us: instant of the first sample here since the first of all. others: where the rate
+    changes, the shorter stretches of other rates, this one being the longest.
     findings: what is odd and was taken, or left out, all the same.
     """
 
@@ -68,11 +74,20 @@ class Record:
     start: str
     trigger: str
     findings: tuple[str, ...]
+    trigger_us: int | None = None
+    clock: Clock = field(default_factory=Clock)
+    begin_us: int = 0
+    others: tuple[Record, ...] = ()
 
     @property
     def length(self) -> int:
         """Samples from the first to the last, missing ones counted in."""
         return int(self.positions[-1]) + 1
+
+    @property
+    def stretches(self) -> tuple[Record, ...]:
+        """The whole record in order of time, a stretch for each rate."""
+        return tuple(sorted((self, *self.others), key=lambda stretch: stretch.begin_us))
 
 
 def parse(cfg: bytes, dat: bytes, cfg_name: str, dat_name: str) -> Record:
@@ -81,12 +96,33 @@ def parse(cfg: bytes, dat: bytes, cfg_name: str, dat_name: str) -> Record:
     Raises: RecordError.
     """
     header = parse_header(cfg, cfg_name)
-    rows = parse_rows(header, dat, dat_name)
+    return _understood(header, parse_rows(header, dat, dat_name), Path(cfg_name).stem, dat_name)
+
+
+def parse_single(data: bytes, name: str) -> Record:
+    """The record in the bytes of a single file (.cff), whose name stands in errors.
+
+    Raises: RecordError.
+    """
+    sections = split(data, name)
+    header = parse_header(sections.cfg, name, sections.cfg_line)
+    # BINARY may stand for every binary encoding; the header's word is the exact one.
+    binary = sections.encoding == "BINARY" and header.encoding != "ASCII"
+    if not binary and sections.encoding not in ("", header.encoding):
+        what = f"samples are {sections.encoding}, the header says {header.encoding}"
+        raise RecordError(f"{name} line {sections.dat_line - 1}", what, "one and the same encoding")
+    rows = parse_rows(header, sections.dat, name, sections.dat_line)
+    record = _understood(header, rows, Path(name).stem, name)
+    return replace(record, findings=(*sections.findings, *record.findings))
+
+
+def _understood(header: Header, rows: Rows, stem: str, dat_name: str) -> Record:
+    """Header and samples brought together; the findings are those of the whole record."""
     positions, odd = _positions(rows, header)
     findings = [*header.findings, *rows.findings, *odd]
-    rate_hz = header.rate_hz or _rate_of_stamps(rows, positions, header, dat_name)
-    findings += _rate_doubts(rows, positions, header)
-    stem = Path(cfg_name).stem
+    stretches = _stretches(header, rows, positions, dat_name)
+    for stretch in stretches:
+        findings += _rate_doubts(stretch, header)
     useful, left_out = _useful(header, rows)
     findings += left_out
     phase_fields = phases([analog.phase for analog in header.analogs])
@@ -95,13 +131,15 @@ def parse(cfg: bytes, dat: bytes, cfg_name: str, dat_name: str) -> Record:
         _channel(header.analogs[k], phase_fields[k], step)
         for k, (_, step) in zip(useful, whole, strict=True)
     ]
-    findings += _oddities([header.analogs[k] for k in useful], [step for _, step in whole])
-    return Record(
+    findings += _oddities(header, useful, [step for _, step in whole])
+    if len(stretches) > 1:
+        findings.append(f"the rate changes: {_told(stretches)}; each stretch by itself")
+    everything = Record(
         stem=stem,
         station=header.station,
         device=header.device,
         revision=header.revision,
-        layout=Layout(stem, tuple(channels), rate_hz),
+        layout=Layout(stem, tuple(channels), stretches[0].rate_hz),
         ratios=tuple(
             Ratio(analog.primary, analog.secondary, analog.side)
             for analog in (header.analogs[k] for k in useful)
@@ -113,8 +151,72 @@ def parse(cfg: bytes, dat: bytes, cfg_name: str, dat_name: str) -> Record:
         nominal_hz=header.nominal_hz,
         start=header.start,
         trigger=header.trigger,
-        findings=tuple(findings),
+        findings=(),
+        trigger_us=header.trigger_us,
+        clock=header.clock,
     )
+    parts = [_part(everything, stretch) for stretch in stretches]
+    longest = max(parts, key=lambda part: part.length)
+    others = tuple(part for part in parts if part is not longest)
+    return replace(longest, findings=tuple(findings), others=others)
+
+
+class _Stretch(NamedTuple):
+    """Neighbouring samples of one rate.
+
+    columns: of the rows; positions, stamps: theirs; begin: instant of the first, since the
+    record's first. [s]
+    """
+
+    columns: slice
+    positions: Positions
+    stamps: Counts
+    rate_hz: Fraction
+    begin: Fraction
+
+
+def _stretches(header: Header, rows: Rows, positions: Positions, name: str) -> list[_Stretch]:
+    """The record cut where its rate changes.
+
+    Between the last sample of one rate and the first of the next lies one period of the next: a
+    sample closes the period that its own rate gives it. Samples beyond the last number told are of
+    the last rate. Raises: RecordError when stamps must tell a rate and do not.
+    """
+    ends = [int(np.searchsorted(positions, section.last)) for section in header.sections[:-1]]
+    found: list[_Stretch] = []
+    for section, first, end in zip(
+        header.sections, [0, *ends], [*ends, len(positions)], strict=True
+    ):
+        if end == first:
+            continue
+        columns = slice(first, end)
+        own, stamps = positions[columns], rows.stamps[columns]
+        rate_hz = section.rate_hz or _rate_of_stamps(stamps, own - own[0], header, name)
+        begin = Fraction(0)
+        if found:
+            last = found[-1]
+            steps = int(last.positions[-1] - last.positions[0])
+            begin = last.begin + steps / last.rate_hz
+            begin += int(own[0] - last.positions[-1]) / rate_hz
+        found.append(_Stretch(columns, own, stamps, rate_hz, begin))
+    return found
+
+
+def _part(everything: Record, stretch: _Stretch) -> Record:
+    layout = everything.layout
+    return replace(
+        everything,
+        layout=Layout(layout.sensor, layout.channels, stretch.rate_hz),
+        counts=everything.counts[:, stretch.columns],
+        positions=stretch.positions - stretch.positions[0],
+        statuses=everything.statuses[:, stretch.columns],
+        begin_us=round(stretch.begin * 1_000_000),
+    )
+
+
+def _told(stretches: list[_Stretch]) -> str:
+    shown = [f"{float(s.rate_hz):g} Hz from {float(s.begin):.6g} s" for s in stretches[:6]]
+    return ", ".join(shown) + (f" and {len(stretches) - 6} more" if len(stretches) > 6 else "")
 
 
 def _useful(header: Header, rows: Rows) -> tuple[list[int], list[str]]:
@@ -137,11 +239,12 @@ def _channel(analog: Analog, phase: str, step: float) -> Channel:
     return Channel(analog.name, analog.unit, scale, analog.offset / scale, phase)
 
 
-def _oddities(analogs: list[Analog], steps: list[float]) -> list[str]:
+def _oddities(header: Header, useful: list[int], steps: list[float]) -> list[str]:
     """What is unusual about the channels taken, at most a line for each kind."""
     findings = []
+    analogs = [header.analogs[k] for k in useful]
     odd = [a.name for a, step in zip(analogs, steps, strict=True) if step != 1]
-    if odd:
+    if odd and header.encoding != "FLOAT32":  # where fractions are what it is for
         findings.append(f"samples of {_some(odd)} are no whole numbers of up to 20 bits; scaled")
     skewed = max((abs(a.skew_us) for a in analogs), default=0.0)
     if skewed:
@@ -186,17 +289,16 @@ def _positions(rows: Rows, header: Header) -> tuple[Positions, list[str]]:
     return positions, [f"{jumps} samples are missing by their numbers: a gap"]
 
 
-def _rate_of_stamps(rows: Rows, positions: Positions, header: Header, name: str) -> Fraction:
+def _rate_of_stamps(stamps: Counts, positions: Positions, header: Header, name: str) -> Fraction:
     """The rate [Hz] by time stamps that are uniform, but for their own rounding.
 
     Raises: RecordError when they are absent or not uniform.
     """
     expected = "uniform time stamps, since the header states no rate"
-    stamps = rows.stamps
     if stamps.shape[0] < 2 or np.isnan(stamps).any():
         raise RecordError(name, "time stamps are missing", expected)
     span, samples = float(stamps[-1] - stamps[0]), int(positions[-1])
-    if span <= 0 or header.stamp_unit_us <= 0:
+    if span <= 0:
         raise RecordError(name, "time stamps do not rise", expected)
     off = np.abs(stamps - stamps[0] - positions * (span / samples))
     if off.max() > 1.0:  # each stamp may be rounded or cut to its unit
@@ -221,13 +323,16 @@ def _simplest(samples: int, span: Fraction, unit_us: Fraction) -> Fraction:
     return exact
 
 
-def _rate_doubts(rows: Rows, positions: Positions, header: Header) -> list[str]:
-    """A word where the time stamps contradict the header's rate, which is followed."""
-    span_us = float(rows.stamps[-1] - rows.stamps[0]) * float(header.stamp_unit_us)
-    if header.rate_hz is None or not span_us > 0:
+def _rate_doubts(stretch: _Stretch, header: Header) -> list[str]:
+    """A word where the time stamps contradict the header's rate, which is followed.
+
+    The standard prefers the rate: stamps are whole units, and often roll over.
+    """
+    span_us = float(stretch.stamps[-1] - stretch.stamps[0]) * float(header.stamp_unit_us)
+    if not span_us > 0:
         return []
-    told_hz = positions[-1] * 1e6 / span_us
-    if abs(told_hz / float(header.rate_hz) - 1) <= RATE_TOLERANCE:
+    told_hz = float(stretch.positions[-1] - stretch.positions[0]) * 1e6 / span_us
+    rate_hz = float(stretch.rate_hz)
+    if abs(told_hz / rate_hz - 1) <= RATE_TOLERANCE:
         return []
-    rate_hz = float(header.rate_hz)
     return [f"time stamps tell {told_hz:g} Hz, the header's {rate_hz:g} Hz is followed"]

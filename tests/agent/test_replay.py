@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests.agent.detect.feeder import PICKUP, RATING, healthy_volts, times, two_phase
@@ -24,6 +25,7 @@ frequency_hz = {hz}
 earthing = "{earthing}"
 rating_amps = {rating}
 """
+Floats = npt.NDArray[np.float64]
 FAULTS = {"fault", "high_impedance_fault", "intermittent_earth_fault", "broken_conductor"}
 
 
@@ -43,28 +45,42 @@ def site_file(folder: Path, **values: object) -> Path:
     return path
 
 
-@pytest.fixture
-def record(tmp_path: Path) -> Path:
-    """A two-phase fault at 0.1 s in a 1999 BINARY record, written by hand from the standard."""
-    t = times(4000, 0.4, 0.1)
+def two_phase_record(path: Path, t: Floats, sections: str, revision: int = 1999) -> Path:
+    """A two-phase fault at t = 0 in a BINARY record, written by hand from the standard."""
     rows = np.concatenate((two_phase(t, 3 * PICKUP, 1.0, 0.04, (200, 0.0)), healthy_volts(t)))
     counts = np.rint(rows / 0.5).astype("<i2").T
     frames = np.zeros(len(t), dtype=[("n", "<u4"), ("t", "<u4"), ("a", "<i2", (6,))])
     frames["n"] = np.arange(1, len(t) + 1)
-    frames["t"] = np.arange(len(t)) * 250
+    frames["t"] = np.rint((t - t[0]) * 1e6)
     frames["a"] = counts
     names = [("IA", "A", "A"), ("IB", "B", "A"), ("IC", "C", "A")]
     names += [("UA", "A", "V"), ("UB", "B", "V"), ("UC", "C", "V")]
-    lines = ["station,device,1999", "6,6A,0D"]
+    lines = [f"station,device,{revision}", "6,6A,0D"]
     lines += [
         f"{k},{name},{phase},,{unit},0.5,0,0,-32767,32767,1,1,P"
         for k, (name, phase, unit) in enumerate(names, start=1)
     ]
     stamp = "24/11/2026,08:00:00.000000"
-    lines += ["50", "1", f"4000,{len(t)}", stamp, stamp, "BINARY", "1"]
-    (tmp_path / "two_phase.cfg").write_text("\r\n".join(lines) + "\r\n")
-    (tmp_path / "two_phase.dat").write_bytes(frames.tobytes())
-    return tmp_path / "two_phase.cfg"
+    lines += ["50", sections, stamp, stamp, "BINARY", "1"]
+    lines += ["+8,+8", "0,0"] if revision == 2013 else []
+    path.write_text("\r\n".join(lines) + "\r\n")
+    path.with_suffix(".dat").write_bytes(frames.tobytes())
+    return path
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    """The fault at 0.1 s of 0.4 s at 4 kHz."""
+    return two_phase_record(tmp_path / "two_phase.cfg", times(4000, 0.4, 0.1), "1\r\n4000,1600")
+
+
+def as_single_file(record: Path) -> Path:
+    """The record in one .cff file beside its two files."""
+    dat = record.with_suffix(".dat").read_bytes()
+    head = f"--- file type: DAT BINARY: {len(dat)} ---\r\n".encode()
+    single = record.with_suffix(".cff")
+    single.write_bytes(b"--- file type: CFG ---\r\n" + record.read_bytes() + head + dat)
+    return single
 
 
 def test_a_fault_is_told_in_json(record: Path, tmp_path: Path) -> None:
@@ -163,6 +179,89 @@ def test_a_record_that_cannot_be_read_is_one_line_and_no_traceback(
     assert expected in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert "Traceback" not in done.stderr
+
+
+def test_a_single_file_is_replayed_like_its_two_files(record: Path, tmp_path: Path) -> None:
+    site, single = site_file(tmp_path), as_single_file(record)
+    mapping = ("--channels", "ia=IA,ib=IB,ic=IC,ua=UA,ub=UB,uc=UC")
+    pair = replay(record, "--site", site, *mapping, "--json")
+    assert told(pair)
+    assert replay(single, "--site", site, *mapping, "--json").stdout == pair.stdout
+    folder = replay(tmp_path, "--site", site, *mapping, "--json")
+    assert folder.stdout == pair.stdout
+    assert folder.returncode == 0
+    assert "two_phase.cfg: left out, two_phase.cff beside it is the same record" in folder.stderr
+
+
+@pytest.mark.parametrize("onset_s", [0.1, 0.35])
+def test_a_fault_at_any_rate_of_a_record_is_told_at_its_true_time(
+    onset_s: float, tmp_path: Path
+) -> None:
+    instants = [k / 1000 for k in range(200)]
+    instants += [instants[-1] + k / 4000 for k in range(1, 1600)]
+    path = tmp_path / "rates.cfg"
+    two_phase_record(path, np.array(instants) - onset_s, "2\r\n1000,200\r\n4000,1799", 2013)
+    done = replay(path, "--site", site_file(tmp_path), "--json")
+    assert done.returncode == 0
+    assert "the rate changes: 1000 Hz from 0 s, 4000 Hz from 0.19925 s" in done.stderr
+    (first,) = (event for event in told(done) if event["event"] == "fault")
+    assert ("the fault goes on where the rate changes; told once" in done.stderr) == (onset_s < 0.2)
+    assert first["kind"] == "BC"
+    assert first["onset"] == pytest.approx(onset_s, abs=0.005)
+    assert onset_s < first["t"] <= onset_s + 0.021
+
+
+@pytest.mark.parametrize(
+    ("sections", "code", "expected"),
+    [
+        pytest.param("1\r\n200,400", 1, "sampled at 200 Hz; expected at least 8", id="all-of-it"),
+        pytest.param("1\r\n5,400", 1, "sampled at 5 Hz; expected at least 8", id="a-trend"),
+        pytest.param("2\r\n200,40\r\n4000,400", 0, "200 Hz is left out: a cycle of 4", id="a-part"),
+    ],
+)
+def test_too_few_samples_in_a_cycle_are_told(
+    sections: str, code: int, expected: str, tmp_path: Path
+) -> None:
+    path = two_phase_record(tmp_path / "slow.cfg", times(4000, 0.1, 9.0), sections)
+    done = replay(path)
+    assert done.returncode == code
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_pictures_are_drawn_beside_the_same_output(record: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.cfg").write_text("nothing")
+    site = site_file(tmp_path)
+    plain = replay(tmp_path, "--site", site)
+    drawn = replay(tmp_path, "--site", site, "--plot", tmp_path / "new" / "folder")
+    assert (drawn.returncode, drawn.stdout, drawn.stderr) == (1, plain.stdout, plain.stderr)
+    (picture,) = (tmp_path / "new" / "folder").iterdir()
+    assert picture.name == f"{record.stem}.png"
+    assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_a_folder_for_pictures_that_cannot_be_made_is_one_line(record: Path) -> None:
+    done = replay(record, "--plot", record)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"ftu-agent: --plot: {record}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_pictures_without_matplotlib_are_one_line_that_says_what_to_install(record: Path) -> None:
+    program = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "from agent.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, "replay", str(record)]
+    without = subprocess.run(
+        [*command, "--plot", str(record.parent)], capture_output=True, text=True, check=False
+    )
+    assert without.returncode == 2
+    assert without.stderr == (
+        "ftu-agent: --plot: matplotlib is not installed; expected pip install 'ftu-agent[plot]'\n"
+    )
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def test_one_bad_record_does_not_keep_the_others_back(record: Path, tmp_path: Path) -> None:
