@@ -6,6 +6,7 @@ Portable: lists and numbers in, lists and numbers out.
 from agent.detect import faulted_phase, tables
 from agent.detect import inverse_time as inverse_time_element
 from agent.detect.definite_time import DefiniteTime
+from agent.detect.frequency import Frequency
 from agent.detect.inverse_time import InverseTime
 from agent.detect.overcurrent import Overcurrent
 from agent.detect.overvoltage import Overvoltage
@@ -118,3 +119,9 @@ def definite_time(delay_us: int, credit_us: int, steps: "list[Any]") -> "list[An
     return [
         [t, element.since_us] for t, [started, above] in steps if element.step(t, started, above)
     ]
+
+
+def frequency(tuned_mhz: int, window_mhz: int, looks: "list[Any]") -> "list[Any]":
+    """What to tune to after each look; a look is [phasor now, phasor one window earlier]."""
+    element = Frequency(45000, 65000)
+    return [element.step(tuned_mhz, window_mhz, now, earlier) for now, earlier in looks]

@@ -300,3 +300,38 @@ def test_the_board_makes_the_same_tables(board: Any, rate: tuple[int, int], hz: 
 def test_too_few_samples_in_a_cycle_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 8"):
         scenarios.table(300, 1, 50_000)
+
+
+def turned(hz: float, size: float = 1e9, window_hz: float = 50.0, before: float = 1.0) -> Any:
+    """[now, earlier]: the phasor of a network of `hz`, in a frame that turns with the window."""
+    angle = 2 * math.pi * hz / window_hz
+    return [[size * math.cos(angle), size * math.sin(angle)], [before * size, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        pytest.param([turned(50.0)] * 3, [None] * 3, id="what-is-tuned-to-stays"),
+        pytest.param([turned(50.14)] * 3, [None] * 3, id="within-the-tolerance-it-stays"),
+        pytest.param(
+            [turned(50.32)] * 4,
+            [None, 50_300, None, 50_300],
+            id="two-that-agree-are-followed",
+        ),
+        pytest.param([turned(49.0), turned(50.0)] * 2, [None] * 4, id="two-that-do-not-are-not"),
+        pytest.param([turned(52.0), turned(52.4)], [None, 52_400], id="a-drift-is-followed"),
+        pytest.param([turned(45.02)] * 2, [None, 45_000], id="down-to-the-slowest"),
+        pytest.param([turned(40.0)] * 3, [None] * 3, id="slower-is-no-network"),
+        pytest.param(
+            [turned(64.0)] * 2,
+            [None, 62_000],
+            id="too-wide-a-turn-is-followed-in-two-steps",
+        ),
+        pytest.param(
+            [turned(51.0, before=0.8)] * 3, [None] * 3, id="a-supply-that-changes-its-size-is-not"
+        ),
+        pytest.param([[[0.0, 0.0], [0.0, 0.0]]] * 2, [None] * 2, id="nothing-has-no-frequency"),
+    ],
+)
+def test_frequency(board: Any, looks: Any, expected: Any) -> None:
+    assert alike(board, "frequency", 50_000, 50_000, looks) == expected
