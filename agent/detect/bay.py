@@ -143,17 +143,18 @@ class BayDetector:
         """
         events: list[Event] = []
         count = sight.shape[1]
-        voltless = any(map(isnan, sight[VOLTAGES, 0].tolist()))
+        voltless = isnan(sight[VOLTAGES, 0].sum())
         if voltless != self._voltless:
             self._voltless, self._band_of = voltless, None
-        k = -1
+        k = full = -1
         while True:
             if self._unseen:
                 k, full, self._unseen = 0, 0, False
             elif self.idle():
                 k = full = self._woken(sight, k + 1)
             else:
-                full = self._next(k, crossings, when)
+                if k == full:  # what integrates moves no timer of the others
+                    full = self._next(k, crossings, when)
                 k = min(full, self._next_on_grid(k, when))
             if k >= count:
                 return events

@@ -14,16 +14,12 @@ import numpy.typing as npt
 from agent.detect.sight import ADDED, CURRENTS, LINE, RESIDUAL, STABILISED, VOLTAGES, Bays
 
 Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
-_GROUPS = (
-    CURRENTS,
-    slice(RESIDUAL, RESIDUAL + 1),
-    slice(STABILISED, STABILISED + 1),
-    VOLTAGES,
-    LINE,
-    ADDED,
-)
+# The rows of a sight that share their levels.
+_GROUPS = [
+    list(range(rows.start, rows.stop)) if isinstance(rows, slice) else [rows]
+    for rows in (CURRENTS, RESIDUAL, STABILISED, VOLTAGES, LINE, ADDED)
+]
 
 
 class Levels:
@@ -47,41 +43,40 @@ class Crossings:
     """Remembers for each bay which levels were reached at its last sample."""
 
     def __init__(self, bays: Sequence[Levels]) -> None:
-        self._groups = []
-        pairs = 0
-        for place, rows in enumerate(_GROUPS):
-            lists = [levels.groups()[place] for levels in bays]
-            most = max(map(len, lists))
-            table = np.array([each + [np.inf] * (most - len(each)) for each in lists])
-            count = most * (rows.stop - rows.start)
-            self._groups.append((rows, slice(pairs, pairs + count), table.T[:, None, :]))
-            pairs += count
-        self._pairs = pairs
-        self._last = np.zeros((pairs, len(bays)), dtype=np.bool_)
+        most = [max(len(levels.groups()[k]) for levels in bays) for k in range(len(_GROUPS))]
+        # One pair for each level of each row; a bay without that level has one that is infinite.
+        self._rows = np.array(
+            [row for rows, count in zip(_GROUPS, most, strict=True) for row in rows * count]
+        )
+        self._table = np.array([_filled(levels, most) for levels in bays]).T
+        self._last = np.zeros(self._table.shape, dtype=np.bool_)
 
     def of(self, sight: Array, bays: Bays) -> list[list[int]]:
         """The decisions at which something crosses, bay by bay, for a sight of these bays."""
         # A row whose least and largest value both reach the levels that its last one reached has
         # crossed none: most stretches end here.
-        low = self._reached(sight.min(axis=2), bays)
-        high = self._reached(sight.max(axis=2), bays)
-        last = self._last[:, bays]
-        suspects = ((low != last) | (high != last)).any(axis=0).tolist()
+        levels, last = self._table[:, bays], self._last[:, bays]
+        crossed = (sight.min(axis=2)[self._rows] >= levels) != last
+        crossed |= (sight.max(axis=2)[self._rows] >= levels) != last
+        suspects = crossed.any(axis=0).tolist()
         return [
             self._crossed(sight[:, place], number) if suspects[place] else []
             for place, number in enumerate(bays.tolist())
         ]
 
-    def _reached(self, values: Array, bays: Bays) -> Flags:
-        """Which levels are reached; values: (rows, n); bays: (n,), whose; (pairs, n)."""
-        reached = np.empty((self._pairs, values.shape[1]), dtype=np.bool_)
-        for rows, place, table in self._groups:
-            reached[place] = (values[rows] >= table[:, :, bays]).reshape(-1, values.shape[1])
-        return reached
-
     def _crossed(self, sight: Array, bay: int) -> list[int]:
-        reached = self._reached(sight, np.full(sight.shape[1], bay))
+        reached = sight[self._rows] >= self._table[:, bay, None]
         before = np.concatenate((self._last[:, bay, None], reached[:, :-1]), axis=1)
         self._last[:, bay] = reached[:, -1]
         crossed: list[int] = np.flatnonzero((reached != before).any(axis=0)).tolist()
         return crossed
+
+
+def _filled(levels: Levels, most: list[int]) -> list[float]:
+    """The bay's levels in the order of the pairs: group by group, level by level, row by row."""
+    return [
+        level
+        for rows, group, count in zip(_GROUPS, levels.groups(), most, strict=True)
+        for level in group + [np.inf] * (count - len(group))
+        for _ in rows
+    ]

@@ -119,8 +119,6 @@ class _Samples:
         """The bays whose samples must be looked at one by one; None: none."""
         if not stretch.proven:
             return np.ones_like(self._awake)
-        if self._sleeping == 0:
-            return self._awake
         moved = self._quiet.moved(self._front_end.reach(), self._front_end.window)
         if moved is None:
             return self._awake if self._sleeping < len(self._bays) else None
@@ -144,6 +142,7 @@ class _Samples:
             self._awake[number] = not bay.idle()
             self._quiet.take_up(number, bay.band)
         self._sleeping = len(self._bays) - int(np.count_nonzero(self._awake))
+        front_end.proving = self._sleeping > 0
         return events
 
 

@@ -9,17 +9,21 @@ class Instants:
     """Decisions 0 .. n - 1 of a stretch; each rests on the window that ends at its sample."""
 
     def __init__(self, block: Block, first: int, window: int) -> None:
-        self._block = block
+        rate = block.layout.rate_hz
+        if rate is None:
+            raise ValueError("a block has a rate")
+        self._start_us = block.start_us
         self._first = first
         self._window = window
+        self._samples, self._in_us = rate.numerator, 1_000_000 * rate.denominator
 
     def t_us(self, k: int) -> int:
-        """Instant of the last sample that decision `k` used."""
-        return self._block.sample_us(self._first + k)
+        """Instant of the last sample that decision `k` used: as Block.sample_us has it."""
+        return self._start_us + (self._first + k) * self._in_us // self._samples
 
     def since_us(self, k: int) -> int:
         """Beginning of the time that decision `k` covers."""
-        return self._block.sample_us(self._first + k - self._window)
+        return self.t_us(k - self._window)
 
     def index(self, k: int) -> int:
         """Index of that sample since the stream began."""
@@ -27,12 +31,8 @@ class Instants:
 
     def at(self, t_us: int) -> int:
         """The first decision at `t_us` or later; may lie outside of the stretch."""
-        block = self._block
-        rate = block.layout.rate_hz
-        if rate is None:
-            raise ValueError("a block has a rate")
         # floor(index / rate) >= t holds from index >= t * rate on: instants are whole microseconds.
-        index = -((block.start_us - t_us) * rate.numerator // (1_000_000 * rate.denominator))
+        index = -((self._start_us - t_us) * self._samples // self._in_us)
         return index - self._first
 
 
