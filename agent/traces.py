@@ -162,7 +162,7 @@ def thinned(t: Array, values: Array, view: View, points: int) -> tuple[Array, Ar
     begin, end = np.searchsorted(t, view[0], "left"), np.searchsorted(t, view[1], "right")
     t, values = t[begin:end], values[begin:end]
     group = len(t) // points
-    if group < 2:
+    if group < 4:  # pairs would save nothing worth having
         return t, values
     whole = len(t) - len(t) % group
     groups = values[:whole].reshape(-1, group)
