@@ -91,10 +91,13 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
     from agent.sensors import drivers
     from agent.store.documents import Documents
     from agent.store.journal import Journal
+    from agent.supply_memory import LANE, SupplyMemory
 
     data_dir = site.device.data_dir
     in_force = InForce(Documents(data_dir, "settings"), site.bays)
-    journal = Journal.open(data_dir / "log", GUARD_LANES)
+    log = data_dir / "log"
+    journal = Journal.open(log, GUARD_LANES)
+    memory = SupplyMemory(data_dir / "supply", log, journal.epoch, journal.next_seq(LANE))
     return Guard(
         sensors=[drivers.build(config, clock.now_us, path.parent) for config in site.sensors],
         wire=lambda layout: wire(site, layout, in_force.settings),
@@ -102,7 +105,8 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
         journal=journal,
         clock=clock,
         live=LiveSender(data_dir),
-        past=past.from_log(data_dir / "log", GUARD_LANES, clock, last_us),
+        past=past.from_log(log, journal, GUARD_LANES, memory, clock, last_us),
+        memory=memory,
         look=in_force.look,
     )
 
