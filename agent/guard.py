@@ -76,10 +76,14 @@ class Guard:
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._unwritable = False
         self.given_up = 0
+        # Until it has decided anything itself, no later than its predecessor had: should it be
+        # killed before, the next guard tells the whole blind time.
         self.decided_us = clock.now_us()
+        if past is not None:
+            self.decided_us = past.since_us if past.exact else 0
 
     def done_us(self) -> int:
-        """Instant up to which everything seen has been decided. [us, monotonic]"""
+        """Instant up to which everything seen has been decided. [us, monotonic]  0: not known."""
         return self.decided_us
 
     async def run(self) -> None:

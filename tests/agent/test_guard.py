@@ -208,6 +208,22 @@ def test_a_second_source_goes_on_from_the_past_and_not_from_what_the_first_has_s
         assert loss["earliest_before_us"] >= loss["latest_before_us"]
 
 
+@pytest.mark.parametrize(
+    ("past", "expected_us"),
+    [
+        pytest.param(Past(70_000, exact=True, supply={}), 70_000, id="as-its-predecessor"),
+        pytest.param(Past(70_000, exact=False, supply={}), 0, id="nobody-knows"),
+    ],
+)
+def test_a_guard_that_has_decided_nothing_yet_does_not_claim_to_have_looked(
+    tmp_path: Path, past: Past, expected_us: int
+) -> None:
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        watching = guard(journal, tmp_path, [], past)
+        assert watching.done_us() == expected_us
+        watching._live.close()
+
+
 def test_an_invalid_block_is_no_sight(tmp_path: Path) -> None:
     wired = Layout("wire", tuple(Channel(role, "A") for role in ROLES), Fraction(1600))
     block = Block(wired, 0, 0, counts(*healthy(80)), Quality.INVALID)
