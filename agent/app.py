@@ -9,6 +9,7 @@ with [us, monotonic], 0 when it is not known.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,6 +33,9 @@ if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.uplink.publisher import Publisher
 
 GUARD_LANES, LINK_LANES = "ah", "s"
+# Where both want the one processor, guard gets three quarters of it: link may have a long log to
+# read, and a decision must not wait for that.
+LINK_NICENESS = 5
 
 
 def main(arguments: list[str]) -> int:
@@ -45,6 +49,7 @@ def main(arguments: list[str]) -> int:
                 _live(int(pipe), lambda: build_guard(site, Path(site_path), clock, int(last_us)))
             )
         else:
+            os.nice(LINK_NICENESS)
             asyncio.run(_live(int(pipe), lambda: build_link(site, clock)))
     except AgentError as error:
         sys.stderr.write(f"ftu-agent {role}: {error}\n")

@@ -92,9 +92,9 @@ class Timekeeper:
 
     def feed(self, reading: Reading) -> Timemap | None:
         """Take what the clocks say; the new mapping, when consumers must hear of it."""
-        before_us, was = (None, 0) if self._reading is None else (self._offset_us, self._source)
+        before_us = None if self._reading is None else self._offset_us
         after_us = reading.utc_us - reading.mono_us
-        cause = self._jump(before_us, after_us, was, reading)
+        cause = self._jump(before_us, after_us, reading)
         self._reading, self._offset_us = reading, after_us
         if cause in (SET, STEP):
             self._bound = (reading.mono_us, UNDISCIPLINED_ERROR_US)
@@ -121,7 +121,7 @@ class Timekeeper:
         kernel = None if self._reading is None else self._reading.kernel
         return kernel_time.OK if kernel is None else kernel.state
 
-    def _jump(self, before_us: int | None, after_us: int, was: int, reading: Reading) -> str:
+    def _jump(self, before_us: int | None, after_us: int, reading: Reading) -> str:
         """START, SET, STEP or LEAP; "" when the clocks went on together."""
         if before_us is None:
             return START
@@ -130,7 +130,7 @@ class Timekeeper:
             return ""
         if abs(abs(shift_us) - SECOND_US) < LEAP_TOLERANCE_US and self._leapt(shift_us, reading):
             return LEAP
-        return SET if was == UNKNOWN else STEP
+        return SET if self._source == UNKNOWN else STEP
 
     def _leapt(self, shift_us: int, reading: Reading) -> bool:
         """Whether the kernel meant a leap second, and its instant lies between the two looks."""
@@ -156,10 +156,11 @@ class Timekeeper:
     def _news(self, cause: str, before_us: int | None, mono_us: int) -> Timemap | None:
         """The mapping from now on, unless it says nothing new or speaks too often."""
         if not cause:
-            cause = self._small_change()
-            if not cause or mono_us < self._quiet_until_us:
+            told, cause = self._told, self._small_change()
+            if told is None or not cause or mono_us < self._quiet_until_us:
                 return None
             self._quiet_until_us = mono_us + QUIET_US
+            before_us = told.after_us
         at_us = self._leap[0] if cause == LEAP else mono_us
         utc_us = max(0, at_us + self._offset_us)
         at = Stamp(self._boot, at_us, utc_us, self._source, self._error_us)

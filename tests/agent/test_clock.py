@@ -172,6 +172,19 @@ def test_a_sawtooth_of_errors_is_told_once_in_ten_minutes_and_every_step_at_once
     assert cause(seen(keeper, machine)[1]) == "step"
 
 
+def test_small_corrections_are_told_as_one_since_the_last_mapping() -> None:
+    machine, keeper = Machine(), Timekeeper(1)
+    seen(keeper, machine)
+    told = []
+    for second in range(1, 1200):
+        machine.run(S)
+        machine.set(-second * 1000)  # a millisecond a second
+        told += [change] if (change := seen(keeper, machine)[1]) else []
+    assert [change.cause for change in told] == ["adjusted", "adjusted"]
+    assert told[1].before_us == told[0].after_us
+    assert told[0].before_us == BEGIN_US
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("run"), st.integers(1, 40_000), st.just(0)),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent import clock
 from agent.clock import DRIFT_PPM, Stamp, Timekeeper
 from agent.records import Event
 from agent.store import entries, entry, timemap
@@ -150,6 +151,14 @@ def test_a_timemap_reads_as_what_it_is() -> None:
         "timemap",
         "start",
         BEGIN_US,
+    )
+
+
+def test_both_ends_mean_the_same_by_their_words() -> None:
+    assert (timemap.DRIFT_PPM, timemap.LEAP, timemap.DISCIPLINED) == (
+        clock.DRIFT_PPM,
+        clock.LEAP,
+        clock.NTP,
     )
 
 
