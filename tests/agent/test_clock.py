@@ -53,6 +53,13 @@ def test_what_happens_to_a_clock_that_nobody_disciplines(
     assert (stamp.source, stamp.error_us, cause(change)) == (source, error_us, told)
 
 
+def test_a_kernel_that_does_not_tell_is_no_discipline() -> None:
+    keeper = Timekeeper(1)
+    keeper.feed(Reading(S, BEGIN_US, None))
+    stamp = keeper.stamp(S)
+    assert (stamp.source, stamp.error_us) == (HOLDOVER, 60_000_501)
+
+
 def test_holdover_grows_from_the_last_word_of_the_daemon() -> None:
     machine, keeper = Machine(drift_ppm=40), Timekeeper(1)
     machine.synchronise(0, 1000)
