@@ -32,5 +32,5 @@ def rows(quick: bool) -> Iterator[Row]:
         ("damages of the log, tracebacks, bad ends", told.problems),
     ):
         yield Row(what=what, value=len(found), unit="", at_most=0)
-    # Guard is back within a second; a guard killed again while it starts adds to the same blind time.
+    # Guard is back within a second; one that is killed again while it starts adds to it.
     yield Row(what="longest blind time", value=told.longest_blind_us / 1e6, unit="s")

@@ -227,7 +227,7 @@ def lived(machine: Machine, steps: list[Step]) -> Iterator[None]:
         yield
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(STEPS, st.integers(-499, 499), st.sampled_from([0, BEGIN_US - 30 * S, BEGIN_US + 59 * S]))
 def test_the_truth_lies_within_the_error_and_stamps_keep_their_order(
     steps: list[Step], drift_ppm: int, utc_us: int

@@ -281,6 +281,7 @@ def test_other_settings_judge_from_the_next_block_on_and_the_log_says_so_before(
             clock=Clock(1),
             live=LiveSender(tmp_path),
             past=None,
+            memory=SupplyMemory(tmp_path / "supply", tmp_path / "log", 1, 1),
             look=committed.look,
         )
         run(watching)

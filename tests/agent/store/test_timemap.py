@@ -105,7 +105,7 @@ def test_another_boot_says_nothing_of_this_one() -> None:
     assert timemap.corrected(later.timemaps, log.records[0][0]) is None
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     STEPS,
     st.integers(-499, 499),
