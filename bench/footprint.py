@@ -3,11 +3,13 @@
 Memory is PSS after ten seconds of a site with a Modbus meter and a broker, reckoned from
 /proc/PID/smaps as if the three were alone: the kernel's own figure shrinks with every interpreter
 that runs beside them, the bench's for one. Byte code is on disk, as after an installation.
-References are the libraries alone, in the same run.
+References are the libraries alone, in the same run. Of guard's memory 13 MB are numpy and 2 MB the
+Modbus client; what remains above its libraries is ours.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -188,6 +190,7 @@ def agent_pss(settle_s: float) -> dict[str, float]:
     """Memory of the three processes [MB] with a meter and a broker."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # the meter's, when it is closed
         meter = stack.enter_context(Meter(HEALTHY))
         broker = Mosquitto(folder)
         broker.start()

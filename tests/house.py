@@ -174,13 +174,14 @@ class Consumer:
 
     def __init__(self, folder: Path, url: str) -> None:
         self._out = folder / "received.jsonl"
+        self._said = folder / "consumer.log"
         self._command = [sys.executable, "-m", "agent", "listen", "--broker", url, "--json"]
         self._command += ["--ack", "--state", str(folder / "marks")]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        with self._out.open("ab") as out:
-            self._process = subprocess.Popen(self._command, stdout=out)
+        with self._out.open("ab") as out, self._said.open("ab") as said:
+            self._process = subprocess.Popen(self._command, stdout=out, stderr=said)
 
     def kill(self) -> None:
         assert self._process is not None
