@@ -9,6 +9,7 @@ with [us, monotonic], 0 when it is not known.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,6 +33,9 @@ if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.uplink.publisher import Publisher
 
 GUARD_LANES, LINK_LANES = "ah", "s"
+# Where both want the one processor, guard gets three quarters of it: link may have a long log to
+# read, and a decision must not wait for that.
+LINK_NICENESS = 5
 
 
 def main(arguments: list[str]) -> int:
@@ -45,6 +49,7 @@ def main(arguments: list[str]) -> int:
                 _live(int(pipe), lambda: build_guard(site, Path(site_path), clock, int(last_us)))
             )
         else:
+            os.nice(LINK_NICENESS)
             asyncio.run(_live(int(pipe), lambda: build_link(site, clock)))
     except AgentError as error:
         sys.stderr.write(f"ftu-agent {role}: {error}\n")
@@ -91,10 +96,13 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
     from agent.sensors import drivers
     from agent.store.documents import Documents
     from agent.store.journal import Journal
+    from agent.supply_memory import LANE, SupplyMemory
 
     data_dir = site.device.data_dir
     in_force = InForce(Documents(data_dir, "settings"), site.bays)
-    journal = Journal.open(data_dir / "log", GUARD_LANES)
+    log = data_dir / "log"
+    journal = Journal.open(log, GUARD_LANES)
+    memory = SupplyMemory(data_dir / "supply", log, journal.epoch, journal.next_seq(LANE))
     return Guard(
         sensors=[drivers.build(config, clock.now_us, path.parent) for config in site.sensors],
         wire=lambda layout: wire(site, layout, in_force.settings),
@@ -102,7 +110,8 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
         journal=journal,
         clock=clock,
         live=LiveSender(data_dir),
-        past=past.from_log(data_dir / "log", GUARD_LANES, clock, last_us),
+        past=past.from_log(log, journal, GUARD_LANES, memory, clock, last_us),
+        memory=memory,
         look=in_force.look,
     )
 

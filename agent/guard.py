@@ -13,17 +13,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from agent.clock import Clock
+from agent.clock import LEAP, SET, STEP, Clock
 from agent.detect.detector import Detector, Meter
 from agent.detect.supply import LIVE
 from agent.errors import SensorError, StoreError
 from agent.in_force import Change
 from agent.live import LiveSender
-from agent.past import Past, States
+from agent.past import Past
 from agent.records import PHASES, Block, Event, Layout, Notice, Quality, Reading
 from agent.sensors.contract import Item, Sensor
 from agent.store import cbor, entries
 from agent.store.journal import Journal
+from agent.supply_memory import States, SupplyMemory
 
 # An hour of the busiest feeder; beyond it the oldest why and then the oldest event is given up,
 # counted and told.
@@ -41,6 +42,7 @@ class Guard:
     bay_of: a bay fed by a sensor, named in events about the sensor.
     past: what the guard before this one has left; None at the first start of all.
     look: what has changed in the settings that `wire` uses, if anything has.
+    memory: notes for the next one what the log says of the supply.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Guard:
         live: LiveSender,
         past: Past | None,
         look: Callable[[], Change | None] = lambda: None,
+        memory: SupplyMemory,
     ) -> None:
         self._sensors = sensors
         self._wire = wire
@@ -63,6 +66,7 @@ class Guard:
         self._live = live
         self._past = past
         self._look = look
+        self._memory = memory
         self._seeing = past is None
         self._supply: dict[str, States] = dict(past.supply) if past else {}
         self._announced: set[str] = set()
@@ -72,15 +76,20 @@ class Guard:
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._unwritable = False
         self.given_up = 0
+        # Until it has decided anything itself, no later than its predecessor had: should it be
+        # killed before, the next guard tells the whole blind time.
         self.decided_us = clock.now_us()
+        if past is not None:
+            self.decided_us = past.since_us if past.exact else 0
 
     def done_us(self) -> int:
-        """Instant up to which everything seen has been decided. [us, monotonic]"""
+        """Instant up to which everything seen has been decided. [us, monotonic]  0: not known."""
         return self.decided_us
 
     async def run(self) -> None:
         """Until cancelled; then everything that was decided is flushed."""
         self._follow_settings()
+        self._map_time()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for sensor in self._sensors:
@@ -103,9 +112,11 @@ class Guard:
         while True:
             await asyncio.sleep(SYNC_PERIOD_S)
             self._follow_settings()
+            self._map_time()
             self._retry()
             try:
                 self._journal.sync()
+                self._memory.follow()
             except StoreError as error:
                 self._cannot_write(error)
 
@@ -123,6 +134,14 @@ class Guard:
             self._detectors = {
                 sensor: self._wired(detector.layout) for sensor, detector in self._detectors.items()
             }
+
+    def _map_time(self) -> None:
+        """Tell how UTC relates to the monotonic clock, whenever that has changed."""
+        for change in self._clock.changes():
+            if change.cause in (SET, STEP, LEAP):
+                say(f"clock: {change.cause}, UTC is now {change.at.utc_us} us since 1970")
+            self._store("h", cbor.dumps(entries.timemap_entry(change)))
+            self._live.send({"grew": "h"})
 
     def _take(self, item: Item) -> None:
         if isinstance(item, Notice):

@@ -8,6 +8,7 @@ lane s already is not written again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -82,25 +83,27 @@ class Link:
 
     async def _follow(self) -> None:
         while True:
-            self._look()
+            more = self._look()
             self._grew.clear()
-            try:
-                async with asyncio.timeout(LOOK_PERIOD_S):
+            with contextlib.suppress(TimeoutError):
+                # A long log is taken bit by bit: it must stop neither the heart nor the uplink.
+                async with asyncio.timeout(0 if more else LOOK_PERIOD_S):
                     await self._grew.wait()
-            except TimeoutError:
-                continue
 
-    def _look(self) -> None:
-        """Take what is new in the log, and let the plan see the clock."""
-        written, self._unwritten = self._unwritten, []
-        while items := [item for r in self._readers.values() for item in r.read(BATCH)]:
-            for item in items:
-                written += self._project(item)
+    def _look(self) -> bool:
+        """Take some of what is new in the log, or, when there is nothing, let the plan see the
+        clock; whether there was anything.
+        """
+        items = [item for reader in self._readers.values() for item in reader.read(BATCH)]
+        for item in items:
+            self._unwritten += self._project(item)
         now = self._stamp()
-        written += self._projection.tick(now.utc_us)
-        for variance in written:
-            self._write(variance, now)
+        if not items:
+            due, self._unwritten = self._unwritten + self._projection.tick(now.utc_us), []
+            for variance in due:
+                self._write(variance, now)
         self.done_us_now = now.mono_us
+        return bool(items)
 
     def _remember_written(self) -> None:
         reader = LaneReader(self._log, "s")

@@ -1,22 +1,25 @@
 """What the guard before this one left behind: until when it looked, and what it knew of the supply.
 
-Read from the log, the one thing that survives (docs/decisions/0009).
+Read from the ends of the log's lanes, however long they are: the log is the one thing that survives
+(docs/decisions/0009-the-log-remembers-the-supply.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.clock import Clock, Stamp
-from agent.detect.supply import DEAD, LIVE
+from agent.clock import UNKNOWN, Clock, Stamp
 from agent.errors import RecordError
-from agent.records import PHASES, Event
 from agent.store import cbor, entries, entry
-from agent.store.journal import Stored, export
+from agent.store.journal import Journal, LaneReader, Stored
+from agent.supply_memory import States, SupplyMemory
 
-States = tuple[int | None, ...]
+# So many records from a lane's end back at least one is an intact one of ours, unless all is lost.
+LAST_RECORDS = 64
+# Longer than any terminal has been switched off: where no clock can say how long it was.
+UNKNOWN_US = 10 * 365 * 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,50 +34,46 @@ class Past:
     supply: Mapping[str, States]
 
 
-def from_log(log: Path, lanes: str, clock: Clock, last_us: int) -> Past | None:
-    """None when the log is new. last_us: the last heartbeat [us, monotonic]; 0 = not known."""
-    supply: dict[str, States] = {}
-    last: Stamp | None = None
-    for stamp, event in _told(log, lanes):
-        if last is None or stamp.utc_us > last.utc_us:
-            last = stamp
-        if event is not None:
-            supply[event.bay] = _after(event, supply.get(event.bay, (None,) * len(PHASES)))
-    if last is None:
+def from_log(
+    log: Path, journal: Journal, lanes: str, memory: SupplyMemory, clock: Clock, last_us: int
+) -> Past | None:
+    """None when the log is new.
+
+    lanes: whose last record tells how long somebody looked. memory: caught up to the end by this.
+    last_us: the last heartbeat [us, monotonic]; 0 = not known.
+    """
+    memory.catch_up()
+    stamps = [_last_stamp(log, lane, journal.next_seq(lane)) for lane in lanes]
+    known = [stamp for stamp in stamps if stamp is not None]
+    if not known:
         return None
-    return Past(last_us or _on_this_boot(last, clock), exact=last_us > 0, supply=supply)
+    last = max(known, key=lambda stamp: (stamp.boot, stamp.mono_us))
+    since_us = last_us or _on_this_boot(last, clock)
+    return Past(since_us, exact=last_us > 0, supply=dict(memory.supply))
 
 
-def _told(log: Path, lanes: str) -> Iterator[tuple[Stamp, Event | None]]:
-    """Every record's instant, with the event where it is one."""
-    for _, item in export(log, lanes):
-        if not isinstance(item, Stored):
-            continue
-        try:
-            logged = cbor.loads(item.payload)
-            entry.check(logged)
-            event = entries.entry_event(logged)[0] if logged[0] == entry.EVENT else None
-        except (RecordError, ValueError):
-            continue  # who reads the log for people has told it
-        yield entries.entry_stamp(logged), event
-
-
-def _after(event: Event, states: States) -> States:
-    """The states of a bay's phases after an event."""
-    phases = event.phases or ""
-    if event.event == "started":
-        return tuple(LIVE if phase in phases else DEAD for phase in PHASES)
-    state = {"voltage_loss": DEAD, "voltage_restored": LIVE}.get(event.event)
-    if state is None:
-        return states
-    return tuple(
-        state if phase in phases else known for phase, known in zip(PHASES, states, strict=True)
-    )
+def _last_stamp(log: Path, lane: str, next_seq: int) -> Stamp | None:
+    """The instant of the lane's last record that can be read."""
+    last = None
+    with LaneReader(log, lane, after=max(0, next_seq - 1 - LAST_RECORDS)) as reader:
+        for item in reader.read(LAST_RECORDS):
+            try:
+                if isinstance(item, Stored):
+                    logged = cbor.loads(item.payload)
+                    entry.check(logged)
+                    last = entries.entry_stamp(logged)
+            except (RecordError, ValueError):
+                continue  # who reads the log for people has told it
+    return last
 
 
 def _on_this_boot(stamp: Stamp, clock: Clock) -> int:
-    """An instant of any boot on this one's monotonic clock; across boots through UTC."""
+    """An instant of any boot on this one's monotonic clock; across boots through UTC, and before
+    this boot in any case.
+    """
+    now = clock.stamp(clock.now_us())
     if stamp.boot == clock.boot:
         return stamp.mono_us
-    now = clock.stamp(clock.now_us())
-    return now.mono_us - (now.utc_us - stamp.utc_us)
+    if UNKNOWN in (stamp.source, now.source):
+        return -UNKNOWN_US
+    return min(0, now.mono_us - (now.utc_us - stamp.utc_us))

@@ -6,7 +6,6 @@ is wrong. Which key holds which kind stands in site_keys.py.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import zoneinfo
@@ -321,5 +320,7 @@ def nearest(word: object, known: Iterable[object]) -> str:
     """A hint at what was meant, or nothing."""
     if not isinstance(word, str):
         return ""
+    import difflib  # 0.2 MB, for a file with a slip in it
+
     near = difflib.get_close_matches(word[:64], [str(k) for k in known], n=1)
     return f", did you mean {near[0]}?" if near else ""

@@ -19,6 +19,8 @@ import sys
 import time
 from pathlib import Path
 
+from agent import boot
+
 HEARTBEAT = struct.Struct("<q")  # instant up to which the process has done its work [us]
 # A process that has not moved for this long is stuck: a hundred times its longest honest pause.
 STUCK_S = 10.0
@@ -109,10 +111,8 @@ def main(arguments: list[str]) -> int:
     start at all, else 0.
     """
     site, data_dir = arguments
-    from agent.clock import boot_counter  # its imports are needed by no other line here
-
-    boot = str(boot_counter(Path(data_dir)))
-    children = [Child("guard", [site, boot]), Child("link", [site, boot])]
+    boot_number = str(boot.counter(Path(data_dir)))
+    children = [Child("guard", [site, boot_number]), Child("link", [site, boot_number])]
     wake = _signals()
     _tell_systemd("READY=1")
     while not wake.asked:

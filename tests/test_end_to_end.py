@@ -6,216 +6,36 @@ end every record of the log is at the consumer exactly once.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import re
-import signal
 import subprocess
 import sys
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from agent.store.journal import Lost, Stored, export, verify
-from tests.agent.uplink.broker import Mosquitto
-from tests.meter import Meter
-
-SITE = """
-[site]
-name = "hebin"
-[device]
-id = "ftu-7"
-data_dir = "data"
-
-[[sensor]]
-name = "wire"
-driver = "simulated"
-repeat_s = 2.0
-script = [
-  {{ what = "fault", at_s = 0.6, for_s = 0.1, kind = "BC", amps = 2400.0 }},
-  {{ what = "fault", at_s = 1.4, for_s = 0.1, kind = "AG", amps = 1500.0 }},
-]
-[[sensor]]
-name = "meter"
-driver = "modbus"
-host = "127.0.0.1"
-port = {meter_port}
-profile = "generic"
-period_ms = 100
-
-[[bay]]
-name = "head"
-section = "s1"
-nominal_volts = 10000
-frequency_hz = 50
-earthing = "resonant"
-rating_amps = 400
-[bay.channels]
-ia = "wire.ia"
-ib = "wire.ib"
-ic = "wire.ic"
-i0 = "wire.i0"
-ua = "wire.ua"
-ub = "wire.ub"
-uc = "wire.uc"
-
-[[bay]]
-name = "tail"
-section = "s2"
-nominal_volts = 10000
-frequency_hz = 50
-earthing = "resonant"
-rating_amps = 400
-[bay.channels]
-ia = "meter.ia"
-ib = "meter.ib"
-ic = "meter.ic"
-ua = "meter.ua"
-ub = "meter.ub"
-uc = "meter.uc"
-
-[uplink]
-broker = "{broker}"
-"""
-
-HEALTHY = {"ia": 100.0, "ib": 100.0, "ic": 100.0, "ua": 5773.0, "ub": 5773.0, "uc": 5773.0}
-DEAD = dict.fromkeys(HEALTHY, 0.0)
-
-
-def until(true: Callable[[], Any], what: str, within_s: float = 20.0) -> Any:
-    """Wait for a condition; its value."""
-    deadline = time.monotonic() + within_s
-    while not (value := true()):
-        assert time.monotonic() < deadline, f"waited {within_s} s for {what}"
-        time.sleep(0.02)
-    return value
-
-
-class Agent:
-    """`ftu-agent run` as a real process tree."""
-
-    def __init__(self, folder: Path, site: str) -> None:
-        self.site = folder / "site.toml"
-        self.site.write_text(site)
-        self.log = folder / "data" / "log"
-        self._said = folder / "agent.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self._said.open("ab") as said:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "run", "--site", str(self.site)], stderr=said
-            )
-
-    def said(self) -> str:
-        return self._said.read_text() if self._said.exists() else ""
-
-    def starts(self, role: str) -> list[int]:
-        """Process numbers that this role has had."""
-        return [int(n) for n in re.findall(rf"{role} started \(process (\d+)\)", self.said())]
-
-    def kill(self, role: str) -> None:
-        """SIGKILL of the present guard or link; it is back under a new number."""
-        before = self.starts(role)
-        os.kill(before[-1], signal.SIGKILL)
-        until(lambda: len(self.starts(role)) > len(before), f"a new {role}", 5.0)
-
-    def kill_all(self) -> None:
-        """SIGKILL of the supervisor: its children end by themselves."""
-        assert self._process is not None
-        children = [self.starts("guard")[-1], self.starts("link")[-1]]
-        self._process.kill()
-        self._process.wait()
-        until(lambda: not any(map(alive, children)), "the end of the orphans", 5.0)
-
-    def put_down(self) -> None:
-        """Whatever state it is in."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-    def end(self) -> int:
-        assert self._process is not None
-        self._process.terminate()
-        return self._process.wait(timeout=5)
-
-    def records(self) -> list[tuple[str, Any]]:
-        return [] if not self.log.is_dir() else list(export(self.log))
-
-
-def alive(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-class Consumer:
-    """`ftu-agent listen` as a real process, with its marks and its output kept."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self._out = folder / "received.jsonl"
-        self._command = [sys.executable, "-m", "agent", "listen", "--broker", url, "--json"]
-        self._command += ["--ack", "--state", str(folder / "marks")]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self._out.open("ab") as out:
-            self._process = subprocess.Popen(self._command, stdout=out)
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-
-    def end(self) -> None:
-        assert self._process is not None
-        self._process.terminate()
-        assert self._process.wait(timeout=5) == 0
-
-    def received(self) -> list[dict[str, Any]]:
-        if not self._out.exists():
-            return []
-        lines = self._out.read_bytes().split(b"\n")[:-1]
-        return [json.loads(line) for line in lines if line]
-
-    def events(self, name: str, bay: str | None = None) -> list[dict[str, Any]]:
-        return [
-            told
-            for told in self.received()
-            if told["event"] == name and bay in (None, told.get("bay"))
-        ]
-
-    def keys(self) -> Counter[tuple[str, int]]:
-        return Counter((told["key"]["lane"], told["key"]["seq"]) for told in self.received())
+from agent.store.journal import verify
+from tests.campaign import campaign
+from tests.house import (
+    DEAD,
+    HEALTHY,
+    House,
+    assert_each_once,
+    faults_in,
+    standing,
+    stored_keys,
+    until,
+)
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[tuple[Agent, Consumer, Mosquitto, Meter]]:
-    """A broker, a meter, an agent and a consumer, all running; ended whatever happens."""
-    broker = Mosquitto(tmp_path)
-    broker.start()
-    with contextlib.ExitStack() as stack:
-        stack.callback(broker.kill)
-        meter = stack.enter_context(Meter(HEALTHY))
-        agent = Agent(tmp_path, SITE.format(meter_port=meter.port, broker=broker.url))
-        consumer = Consumer(tmp_path, broker.url)
-        consumer.start()
-        stack.callback(consumer.kill)
-        agent.start()
-        stack.callback(agent.put_down)
-        yield agent, consumer, broker, meter
+def house(tmp_path: Path) -> Iterator[House]:
+    with standing(tmp_path) as everything:
+        yield everything
 
 
 @pytest.mark.timeout(180)
 def test_every_record_arrives_once_through_kills_and_a_broker_that_is_away(
-    house: tuple[Agent, Consumer, Mosquitto, Meter],
+    house: House,
 ) -> None:
     agent, consumer, broker, meter = house
     until(lambda: consumer.events("fault", "head"), "the first fault at the consumer")
@@ -258,47 +78,8 @@ def test_every_record_arrives_once_through_kills_and_a_broker_that_is_away(
             assert blind["since_before_us"] < 2_000_000
 
 
-def faults_in(agent: Agent) -> int:
-    """Faults that are on disk."""
-    from agent.store import cbor, entry
-
-    return sum(
-        1
-        for lane, item in agent.records()
-        if lane == "a"
-        and isinstance(item, Stored)
-        and entry.as_dict(cbor.loads(item.payload)).get("event") == "fault"
-    )
-
-
-def stored_keys(agent: Agent) -> list[tuple[str, int]]:
-    return [(lane, item.seq) for lane, item in agent.records() if isinstance(item, Stored)]
-
-
-def assert_each_once(agent: Agent, consumer: Consumer) -> None:
-    """What the log holds and what arrived is one and the same, each key once."""
-    seen = consumer.keys()
-    # One batch may be printed twice by a consumer that was killed before it wrote its marks; a
-    # consumer's store removes these by the key, as this test does, and it is at most one batch.
-    twice = {key: count for key, count in seen.items() if count > 1}
-    assert all(count == 2 for count in twice.values())
-    assert len(twice) <= 64
-    # The log may hold a little more: what was recorded during the goodbye leaves at the next start.
-    stored = set(stored_keys(agent))
-    assert set(seen) <= stored | set(declared_lost(agent))
-
-
-def declared_lost(agent: Agent) -> list[tuple[str, int]]:
-    return [
-        (lane, seq)
-        for lane, item in agent.records()
-        if isinstance(item, Lost)
-        for seq in range(item.first, item.last + 1)
-    ]
-
-
 def test_a_second_agent_on_the_same_log_gives_up_and_says_why(
-    house: tuple[Agent, Consumer, Mosquitto, Meter],
+    house: House,
 ) -> None:
     agent, consumer, _, _ = house
     until(lambda: consumer.events("started", "head"), "the first agent's first word")
@@ -312,10 +93,23 @@ def test_a_second_agent_on_the_same_log_gives_up_and_says_why(
 
 
 def test_a_running_agent_says_goodbye_and_leaves_an_intact_log(
-    house: tuple[Agent, Consumer, Mosquitto, Meter],
+    house: House,
 ) -> None:
     agent, consumer, _, _ = house
     until(lambda: consumer.events("fault", "head"), "a fault at the consumer")
     assert agent.end() == 0
     assert verify(agent.log).ok
     consumer.end()
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("seed", [1])
+def test_kills_at_random_moments_lose_nothing_and_every_blind_time_is_told(
+    tmp_path: Path, seed: int
+) -> None:
+    told = campaign(tmp_path, seed=seed, kills=6)
+    assert told.kills == 6
+    assert told.records > 6
+    assert (told.missing, told.invented, told.repeated) == ([], [], [])
+    assert told.untold == []
+    assert told.problems == []

@@ -91,25 +91,41 @@ def test_no_module_imports_to_its_right(path: Path) -> None:
     assert offences(path.relative_to(ROOT).as_posix(), path.read_text()) == []
 
 
-@pytest.mark.parametrize("room", ["uplink", "outage", "link"])
-def test_the_link_process_never_pays_for_numpy(room: str) -> None:
+# What each process of a device loads: its own rooms, and guard every driver with its library.
+LOADS = {
+    "guard": ("app", "guard", "live", "past", "supply_memory", "detect", "sensors", "store"),
+    "link": ("app", "link", "live", "outage", "store", "uplink"),
+}
+LIBRARIES = {"guard": ("pymodbus.client",), "link": ()}
+
+
+def loaded(role: str) -> set[str]:
+    """The packages that the process of this role has in memory when it has loaded everything."""
     modules = [
         path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
         for path in sources()
-        if path.relative_to(ROOT / "agent").parts[0] in (room, f"{room}.py")
+        if path.relative_to(ROOT / "agent").parts[0].removesuffix(".py") in LOADS[role]
         and path.stem != "__init__"
     ]
     program = (
-        f"import importlib, sys\nfor name in {modules}:\n importlib.import_module(name)\n"
-        "print('numpy' in sys.modules)"
+        f"import importlib, sys\nfor name in {[*modules, *LIBRARIES[role]]}:\n"
+        " importlib.import_module(name)\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
     )
-
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT
     )
+    assert done.stderr == ""
+    return set(done.stdout.split())
 
-    assert modules, f"nothing of {room} was imported"
-    assert (done.stdout.strip(), done.stderr) == ("False", "")
+
+@pytest.mark.parametrize("role", LOADS)
+def test_what_a_device_has_no_room_for_is_never_loaded(role: str) -> None:
+    found = loaded(role)
+
+    assert "agent" in found
+    assert found & {*NEVER, *DEMO_ONLY} == set()
+    assert ("numpy" in found) == (role == "guard")  # link never pays for it
 
 
 def test_what_agent_imports_is_declared() -> None:

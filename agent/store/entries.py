@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agent.clock import Stamp
+from agent.clock import Stamp, Timemap
 from agent.errors import RecordError
 from agent.records import Event
 from agent.store import entry
@@ -161,6 +161,16 @@ def audit_entry(
     """Something was done or changed its state: what, by whom, and the circumstances."""
     values = {"what": _text(what), "who": _text(who), "detail": _text(detail)}
     return entry.compose(entry.AUDIT, _at(stamp), values)
+
+
+def timemap_entry(change: Timemap) -> Entry:
+    """How UTC relates to the monotonic clock from the stamp of `change` on."""
+    values = {
+        "utc_offset_before_us": change.before_us,
+        "utc_offset_after_us": change.after_us,
+        "cause": change.cause,
+    }
+    return entry.compose(entry.TIMEMAP, _at(change.at), values)
 
 
 def entry_stamp(logged: Entry) -> Stamp:

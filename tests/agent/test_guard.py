@@ -23,6 +23,7 @@ from agent.records import Block, Channel, Layout, Notice, Quality
 from agent.sensors.contract import Item
 from agent.store import cbor, entry
 from agent.store.journal import Journal, Stored, export
+from agent.supply_memory import SupplyMemory
 from tests.agent.detect.feeder import (
     BAY,
     PICKUP,
@@ -34,6 +35,7 @@ from tests.agent.detect.feeder import (
     times,
     two_phase,
 )
+from tests.agent.machine import Machine, S
 
 
 class Played:
@@ -69,16 +71,21 @@ def fault_blocks() -> list[Item | Exception]:
 
 
 def guard(
-    journal: Any, folder: Path, items: list[Item | Exception], past: Past | None = None
+    journal: Any,
+    folder: Path,
+    items: list[Item | Exception],
+    past: Past | None = None,
+    clock: Clock | None = None,
 ) -> Guard:
     return Guard(
         sensors=[Played(items)],
         wire=lambda seen: Detector(seen, [(BAY, defaults(BAY), TAPS)]),
         bay_of=lambda _: BAY.name,
         journal=journal,
-        clock=Clock(1),
+        clock=clock or Clock(1),
         live=LiveSender(folder),
         past=past,
+        memory=SupplyMemory(folder / "supply", folder / "log", 1, 1),
     )
 
 
@@ -105,6 +112,11 @@ def told(folder: Path, lane: str = "a") -> list[dict[str, Any]]:
     ]
 
 
+def told_but_time(folder: Path) -> list[dict[str, Any]]:
+    """Lane h without how UTC relates to the monotonic clock, which each start tells."""
+    return [told_of for told_of in told(folder, "h") if told_of["type"] != "timemap"]
+
+
 def test_every_decision_is_in_the_log_with_its_why(tmp_path: Path) -> None:
     with Journal.open(tmp_path / "log", "ah") as journal:
         run(guard(journal, tmp_path, fault_blocks()))
@@ -115,7 +127,7 @@ def test_every_decision_is_in_the_log_with_its_why(tmp_path: Path) -> None:
         "fault_cleared",
         "voltage_loss",
     ]
-    whys = told(tmp_path, "h")
+    whys = told_but_time(tmp_path)
     assert [(why["type"], why["lane"], why["seq"]) for why in whys] == [
         ("why", "a", seq) for seq in (2, 3, 4, 5)
     ]
@@ -152,12 +164,12 @@ def test_what_a_full_disk_refuses_waits_and_keeps_its_order(
 
 def test_what_waits_is_bounded_and_the_oldest_is_given_up_counted(tmp_path: Path) -> None:
     notices: list[Item | Exception] = [
-        Notice("wire", k, "stalled", str(k)) for k in range(WAITING_LIMIT + 5)
+        Notice("wire", k, "stalled", str(k)) for k in range(WAITING_LIMIT + 4)
     ]
     with Journal.open(tmp_path / "log", "ah") as journal:
         watching = guard(FullDisk(journal, refuse=10**9), tmp_path, notices)
         run(watching)
-        assert watching.given_up == 5
+        assert watching.given_up == 5  # with the timemap of the start
 
 
 def test_a_sensor_that_can_never_work_is_told_and_the_others_go_on(tmp_path: Path) -> None:
@@ -196,13 +208,29 @@ def test_a_second_source_goes_on_from_the_past_and_not_from_what_the_first_has_s
         assert loss["earliest_before_us"] >= loss["latest_before_us"]
 
 
+@pytest.mark.parametrize(
+    ("past", "expected_us"),
+    [
+        pytest.param(Past(70_000, exact=True, supply={}), 70_000, id="as-its-predecessor"),
+        pytest.param(Past(70_000, exact=False, supply={}), 0, id="nobody-knows"),
+    ],
+)
+def test_a_guard_that_has_decided_nothing_yet_does_not_claim_to_have_looked(
+    tmp_path: Path, past: Past, expected_us: int
+) -> None:
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        watching = guard(journal, tmp_path, [], past)
+        assert watching.done_us() == expected_us
+        watching._live.close()
+
+
 def test_an_invalid_block_is_no_sight(tmp_path: Path) -> None:
     wired = Layout("wire", tuple(Channel(role, "A") for role in ROLES), Fraction(1600))
     block = Block(wired, 0, 0, counts(*healthy(80)), Quality.INVALID)
     with Journal.open(tmp_path / "log", "ah") as journal:
         watching = guard(journal, tmp_path, [block], Past(0, exact=False, supply={}))
         run(watching)
-    assert told(tmp_path, "h") == []
+    assert told_but_time(tmp_path) == []
 
 
 class Committed:
@@ -253,6 +281,7 @@ def test_other_settings_judge_from_the_next_block_on_and_the_log_says_so_before(
             clock=Clock(1),
             live=LiveSender(tmp_path),
             past=None,
+            memory=SupplyMemory(tmp_path / "supply", tmp_path / "log", 1, 1),
             look=committed.look,
         )
         run(watching)
@@ -271,3 +300,17 @@ def test_other_settings_judge_from_the_next_block_on_and_the_log_says_so_before(
 def healthy(samples: int) -> tuple[Any, Any]:
     t = times(1600, samples / 1600, 0.0)
     return two_phase(t, 0.1, 0.0, 0.03), healthy_volts(t)
+
+
+def test_each_start_and_each_step_of_the_clock_is_in_the_log(tmp_path: Path) -> None:
+    machine = Machine()
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        watching = guard(journal, tmp_path, fault_blocks(), clock=Clock(1, machine.reading))
+        watching._map_time()
+        machine.run(S)
+        machine.set(-20 * S)
+        run(watching)
+    maps = [told_of for told_of in told(tmp_path, "h") if told_of["type"] == "timemap"]
+    assert [each["cause"] for each in maps] == ["start", "step"]
+    shift_us = maps[1]["utc_offset_after_us"] - maps[1]["utc_offset_before_us"]
+    assert shift_us == -20 * S

@@ -80,5 +80,6 @@ def test_it_imports_next_to_nothing() -> None:
     code = "import agent.supervisor, sys; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"asyncio", "numpy", "cbor2", "paho", "json", "logging", "argparse", "subprocess"}
+    heavy |= {"dataclasses", "inspect", "ctypes", "typing"}
     assert not heavy & set(told.stdout.split())
     assert supervisor.GOODBYE_S < 5
