@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from agent.errors import StoreError
-from agent.store.journal import sync_directory
+from agent.store.disk import sync_directory
 
 # A slot has a page of its own, so that a torn page cannot spoil both.
 SLOT_BYTES = 4096

@@ -8,7 +8,7 @@ Little-endian throughout; behind the last frame stand zeros (preallocated space)
 
 A frame's CRC-32 (zlib's) covers length, seq and payload and starts from the header's CRC. For the
 same bytes two different starts never give the same CRC, so what an older segment, another lane or
-another epoch left in a reused file does not pass. No file is touched here: see journal.py.
+another epoch left in a reused file does not pass. No file is touched here: see segment_files.py.
 
 Portable.
 """
@@ -24,7 +24,7 @@ MAX_PAYLOAD_BYTES = 8192  # one envelope on the uplink; also keeps a resync scan
 SMALLEST_FRAME = FRAME_BYTES + 1  # length 0 means unwritten space, so a payload has a byte
 
 # Why a range of seqs may be lost; the code stands in headers and on the wire, the word elsewhere.
-NONE, TORN, DAMAGED, HEADER, WRITE, MISSING = 0, 1, 2, 3, 4, 5
+NONE, TORN, DAMAGED, HEADER, WRITE, MISSING, QUOTA = 0, 1, 2, 3, 4, 5, 6
 REASON_WORDS = (
     "none",
     "torn",  # power or process went while the end of a segment was written
@@ -32,6 +32,7 @@ REASON_WORDS = (
     "header",  # a whole segment cannot be read, because its header cannot
     "write_failed",  # the disk refused, so nobody knows what it kept
     "missing",  # no file holds these seqs
+    "quota",  # removed to make room, as the site's limits of the log say
 )
 
 _BODY = "<4sBBBBQQQ"
