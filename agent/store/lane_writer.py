@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import StoreError
-from agent.store import checkpoint, disk, segment, segment_files
+from agent.store import checkpoint, disk, removal, segment, segment_files
 from agent.store.identity import lock_lane
 from agent.store.items import Lost
 from agent.store.losses import declared_losses
@@ -122,8 +122,7 @@ class LaneWriter:
             self.next_seq = max(self.next_seq, beyond)
             files = segment_files.files(self._root, self._lane)
         self._retention.take_up(self._lane, files)
-        if self._tail is None:
-            self._begin_unless_full()
+        self._prepare_unless_full()
 
     def _newest(self, files: list[File]) -> tuple[tuple[File, Header] | None, int | None]:
         """The last readable segment, and the seq that unreadable ones after it may reach up to.
@@ -170,12 +169,14 @@ class LaneWriter:
                 os.close(self._tail.fd)
         self._tail, self._reason = None, reason
 
-    def _begin_unless_full(self) -> None:
+    def _prepare_unless_full(self) -> None:
         """A full disk must not keep the agent from starting: the next append tries again."""
         try:
-            self._begin()
-        except StoreError as error:
-            cause = error.__cause__
+            removal.prepare(self._root, self._lane)
+            if self._tail is None:
+                self._begin()
+        except (OSError, StoreError) as error:
+            cause = error.__cause__ if isinstance(error, StoreError) else error
             if not isinstance(cause, OSError) or cause.errno not in disk.NO_ROOM:
                 raise
 

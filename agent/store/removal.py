@@ -1,8 +1,9 @@
 """What retention has removed from a lane: said on disk before a file goes, and for good.
 
-`log/a.removed` is one checked line of JSON, replaced as a whole. A seq below `kept_from` was
-removed to make room. Without the line, or when it is damaged, the same seqs are lost as "missing":
-it holds the reason, not the truth.
+`log/a.removed` has two slots of JSON (slots.py) and is there from the lane's first opening on, so
+that a full disk does not hinder saying what goes. A seq below `kept_from` was removed to make room.
+Without the file, or when it is damaged, the same seqs are lost as "missing": it holds the reason,
+not the truth.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agent.store import disk
+from agent.store import disk, slots
 
 # Each is a time when the link was down for longer than the quota lasts; older ones are told as
 # removed, without saying that nobody had acknowledged them.
@@ -54,16 +55,42 @@ class Removed:
 
 
 def read(root: Path, lane: str) -> Removed:
-    """As last declared; nothing removed when there is no intact line."""
-    text = disk.read_line(root / f"{lane}.removed")
-    if text is None:
-        return Removed()
-    stated: dict[str, Any] = json.loads(text)
-    ranges = tuple((first, last) for first, last in stated.pop("unacknowledged"))
-    return Removed(unacknowledged=ranges, **stated)
+    """As last declared; nothing removed where nothing intact says so. Raises: OSError."""
+    return _newest(_path(root, lane))[1]
 
 
 def declare(root: Path, lane: str, removed: Removed) -> None:
     """Brings it to disk. Raises: OSError."""
+    path = _path(root, lane)
     text = json.dumps(asdict(removed), separators=(",", ":"))
-    disk.replace_file(root / f"{lane}.removed", disk.checked_line(text))
+    slots.write(path, _newest(path)[0] + 1, text.encode())
+
+
+def prepare(root: Path, lane: str) -> None:
+    """Makes the file when it is absent. Raises: OSError."""
+    if not _path(root, lane).exists():
+        declare(root, lane, Removed())
+
+
+def _newest(path: Path) -> tuple[int, Removed]:
+    """(generation, state); (0, nothing removed) where no slot is intact."""
+    try:
+        found = slots.read(path) or []
+    except OSError as error:
+        if error.errno not in disk.UNREADABLE:
+            raise
+        found = []
+    slot = max(filter(None, found), key=lambda slot: slot.generation, default=None)
+    if slot is None:
+        return 0, Removed()
+    stated: dict[str, Any] = json.loads(slot.body)
+    return slot.generation, Removed(
+        kept_from=stated["kept_from"],
+        unacknowledged=tuple((first, last) for first, last in stated["unacknowledged"]),
+        segments=stated["segments"],
+        quota_bytes=stated["quota_bytes"],
+    )
+
+
+def _path(root: Path, lane: str) -> Path:
+    return root / f"{lane}.removed"

@@ -71,11 +71,11 @@ def snapshot(log: Path) -> Files:
     return {path.name: path.read_bytes() for path in log.iterdir()}
 
 
-def end_of(data: bytes) -> int:
+def end_of(data: bytes | bytearray) -> int:
     """Where the frames of an intact segment end and the space reserved for more begins."""
-    header = segment.parse_header(data)
+    header = segment.parse_header(bytes(data))
     assert header is not None
-    walker = segment.Walker(data[segment.HEADER_BYTES :], header.seed, header.first_seq)
+    walker = segment.Walker(bytes(data)[segment.HEADER_BYTES :], header.seed, header.first_seq)
     while walker.step() is not None:
         pass
     return segment.HEADER_BYTES + walker.at
