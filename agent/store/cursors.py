@@ -38,7 +38,7 @@ class Cursors:
         """Reads the file. Raises: StoreError when the system refuses it, never for its content."""
         self._path = path
         self._epoch = epoch
-        self._moved = False
+        self._body: bytes | None = None  # what is to be saved
         found = _read_slots(path)
         intact = [slot for slot in found or [] if slot is not None]
         newest = max(intact, key=lambda slot: slot.generation, default=_Slot(0, epoch, {}))
@@ -61,25 +61,23 @@ class Cursors:
         """
         if seq <= self.mark(name, lane):
             return False
-        marks = self.marks()
-        marks.setdefault(name, {})[lane] = seq
-        self._body(marks)
+        marks = {**self._marks, name: {**self._marks.get(name, {}), lane: seq}}
+        self._body = self._written(marks)
         self._marks = marks
-        self._moved = True
         return True
 
     def save(self) -> None:
         """Brings moved marks to disk. Raises: StoreError; the last saved state is still there."""
-        if not self._moved:
+        if self._body is None:
             return
         try:
-            slots.write(self._path, self._generation + 1, self._body(self._marks))
+            slots.write(self._path, self._generation + 1, self._body)
         except OSError as error:
             raise _refused(self._path, "written", error) from error
         self._generation += 1
-        self._moved = False
+        self._body = None
 
-    def _body(self, marks: Marks) -> bytes:
+    def _written(self, marks: Marks) -> bytes:
         state = {"epoch": self._epoch, "marks": marks}
         body = json.dumps(state, sort_keys=True, separators=(",", ":")).encode()
         if len(body) > slots.LONGEST_BODY:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A record as it was appended."""
+class Stored(NamedTuple):
+    """A record as it was appended; a tuple, because backlogs make hundreds of thousands."""
 
     seq: int
     payload: bytes

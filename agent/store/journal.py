@@ -95,15 +95,15 @@ class Journal:
         Without, it is when `sync()` has returned. Raises: StoreError when the record cannot be
         written: it has no seq then, and the next append tries anew.
         """
-        return self._lanes[lane].append((payload,), sync=sync)
+        return self._lanes[lane].append(payload, sync=sync)
 
     def append_group(self, lane: str, payloads: Sequence[bytes]) -> range:
-        """Writes records that belong together with one write and one sync; returns their seqs.
+        """Writes records with one sync, and one write in each segment; returns their seqs.
 
-        Raises: StoreError when they cannot be written, or do not fit in one segment. Then none
-        counts, though followers may see some of them, with seqs that do not come again.
+        Raises: StoreError when they cannot all be written. Those that were are below `next_seq`;
+        whoever appends the group again may store these twice.
         """
-        first = self._lanes[lane].append(payloads, sync=True)
+        first = self._lanes[lane].append_group(payloads)
         return range(first, first + len(payloads))
 
     def sync(self) -> None:

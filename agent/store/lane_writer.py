@@ -41,6 +41,7 @@ class LaneWriter:
     def __init__(self, root: Path, lane: str, epoch: int, retention: Retention) -> None:
         self._root = root
         self._lane = lane
+        self._where = f"lane {lane}"
         self._epoch = epoch
         self._retention = retention
         self._tail: _Tail | None = None
@@ -53,18 +54,31 @@ class LaneWriter:
             self.release()
             raise
 
-    def append(self, payloads: Sequence[bytes], *, sync: bool) -> int:
-        """The seq of the first; all of them are in the log, or none when StoreError is raised."""
-        if self._lock is None:
-            raise StoreError(str(self._root), f"lane {self._lane} is closed")
-        size = self._checked_size(payloads)
+    def append(self, payload: bytes, *, sync: bool) -> int:
+        """The record's seq. Raises: StoreError when it is not in the log."""
+        size = segment.FRAME_BYTES + self._checked(payload)
         tail = self._room_for(size)
-        first = self.next_seq
-        frames = [segment.make_frame(tail.seed, seq, p) for seq, p in enumerate(payloads, first)]
-        self._write(tail, frames)
+        seq = self.next_seq
+        self._write(tail, segment.make_frame(tail.seed, seq, payload), 1, size)
         if sync:
             self.sync()
-        return first
+        return seq
+
+    def append_group(self, payloads: Sequence[bytes]) -> int:
+        """The seq of the first, when all are on disk."""
+        sizes = [segment.FRAME_BYTES + self._checked(payload) for payload in payloads]
+        first = 0
+        done = 0
+        while done < len(payloads):
+            tail = self._room_for(sizes[done])
+            fitting = _how_many(sizes, done, segment_files.SEGMENT_BYTES - tail.end)
+            part = list(payloads[done : done + fitting])
+            first = first or self.next_seq
+            frames = segment.make_frames(tail.seed, self.next_seq, part)
+            done += fitting
+            self._write(tail, frames, fitting, sizes[done - 1])
+        self.sync()
+        return first or self.next_seq
 
     def sync(self) -> None:
         """Brings to disk what was appended without."""
@@ -180,18 +194,15 @@ class LaneWriter:
             if not isinstance(cause, OSError) or cause.errno not in disk.NO_ROOM:
                 raise
 
-    def _checked_size(self, payloads: Sequence[bytes]) -> int:
-        """Bytes that the records take in a segment. Raises: StoreError when they do not fit."""
-        where = f"lane {self._lane}"
-        for payload in payloads:
-            if not 1 <= len(payload) <= segment.MAX_PAYLOAD_BYTES:
-                limit = f"1 to {segment.MAX_PAYLOAD_BYTES}"
-                raise StoreError(where, f"a record of {len(payload)} bytes", limit)
-        size = sum(map(len, payloads)) + segment.FRAME_BYTES * len(payloads)
-        limit_bytes = segment_files.SEGMENT_BYTES - segment.HEADER_BYTES
-        if len(payloads) > 1 and size > limit_bytes:
-            raise StoreError(where, f"a group of {size} bytes", f"at most {limit_bytes}")
-        return size
+    def _checked(self, payload: bytes) -> int:
+        """The record's length. Raises: StoreError when it cannot be taken."""
+        length = len(payload)
+        if not 1 <= length <= segment.MAX_PAYLOAD_BYTES:
+            limit = f"1 to {segment.MAX_PAYLOAD_BYTES}"
+            raise StoreError(self._where, f"a record of {length} bytes", limit)
+        if self._lock is None:
+            raise StoreError(str(self._root), f"{self._where} is closed")
+        return length
 
     def _room_for(self, size: int) -> _Tail:
         tail = self._tail
@@ -235,17 +246,18 @@ class LaneWriter:
             raise self._error("cannot list its new segment", error) from error
         tail.listed = True
 
-    def _write(self, tail: _Tail, frames: Sequence[bytes]) -> None:
-        at, last_at, data = tail.end, tail.last_at, b"".join(frames)
+    def _write(self, tail: _Tail, frames: bytes, count: int, last_bytes: int) -> None:
+        """Writes so many frames behind the last one; `last_bytes`: the length of the last."""
+        at, last_at = tail.end, tail.last_at
         # Counted first: should anything but a refusal break in here, the seqs stay spent.
-        self.next_seq, tail.end = self.next_seq + len(frames), at + len(data)
-        tail.last_at = tail.end - len(frames[-1])
+        self.next_seq, tail.end = self.next_seq + count, at + len(frames)
+        tail.last_at = tail.end - last_bytes
         try:
-            disk.write_all(tail.fd, data, at)
+            disk.write_all(tail.fd, frames, at)
         except OSError as error:
             # Part of one frame nobody can have read, so its seq is free again. Of a group a
             # follower may have read the first ones.
-            if len(frames) == 1 and self._cut_off(tail, at):
+            if count == 1 and self._cut_off(tail, at):
                 self.next_seq, tail.end, tail.last_at = self.next_seq - 1, at, last_at
             else:
                 self._leave(segment.WRITE)
@@ -262,4 +274,13 @@ class LaneWriter:
         return True
 
     def _error(self, what: str, error: OSError) -> StoreError:
-        return disk.refused(self._root, f"lane {self._lane} {what}", error)
+        return disk.refused(self._root, f"{self._where} {what}", error)
+
+
+def _how_many(sizes: list[int], begin: int, room: int) -> int:
+    """Of the frames from `begin` on, so many fit into `room` bytes."""
+    for place in range(begin, len(sizes)):
+        room -= sizes[place]
+        if room < 0:
+            return place - begin
+    return len(sizes) - begin

@@ -96,6 +96,7 @@ class LaneReader:
         self._listing = _Listing(root, lane)
         self._epoch: int | None = None
         self._next_seq = after + 1
+        self._wanted = 1  # items, at most, with which the generator may answer next
         self._items = self._follow()
 
     @property
@@ -111,10 +112,11 @@ class LaneReader:
         items: list[Item] = []
         try:
             while len(items) < limit:
-                item = next(self._items)
-                if item is None:
+                self._wanted = limit - len(items)
+                more = next(self._items)
+                if more is None:
                     break
-                items.append(item)
+                items += more
         except OSError as error:
             self._items = self._follow()
             if not items:  # else the refusal comes back with the next call
@@ -132,7 +134,7 @@ class LaneReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _follow(self) -> Generator[Item | None, None, None]:
+    def _follow(self) -> Generator[list[Item] | None, None, None]:
         """The lane's items without end; None when there is nothing new."""
         left, reason = 0, segment.MISSING
         while True:
@@ -171,7 +173,7 @@ class LaneReader:
                 return *opened, passed > 0
         return None
 
-    def _frames(self, fd: int, header: Header) -> Generator[Item | None, None, int]:
+    def _frames(self, fd: int, header: Header) -> Generator[list[Item] | None, None, int]:
         """The segment's items, until a later segment exists and nothing more can come here.
 
         Returns the reason for which seqs between this segment and the next are lost.
@@ -185,32 +187,48 @@ class LaneReader:
             start, chunk = at, read(fd, at)
             walker = Walker(chunk, header.seed, seq)
             on_disk = closed
-            for first, last, payload in iter(walker.step, None):
-                if payload is None and not closed and read(fd, start)[: len(chunk)] != chunk:
+            while (found := _advance(walker, self._wanted)) is not None:
+                first, payloads = found
+                if not payloads and not closed and read(fd, start)[: len(chunk)] != chunk:
                     break  # a frame was half visible while the writer copied it
                 at, seq = start + walker.at, walker.next_seq
-                if last < self._next_seq:
+                if seq <= self._next_seq:
                     continue
                 if not on_disk:
                     disk.bring_to_disk(fd)
                     on_disk = True
-                if payload is None:
-                    yield self._lost(max(first, self._next_seq), last, segment.DAMAGED)
+                if payloads:
+                    yield self._stored(first, payloads)
                 else:
-                    yield self._stored(first, payload)
+                    yield self._lost(max(first, self._next_seq), seq - 1, segment.DAMAGED)
             if at > start:
                 continue
             if closed:
                 return segment.DAMAGED if walker.torn_records() else segment.MISSING
             yield None
 
-    def _stored(self, seq: int, payload: bytes) -> Stored:
-        self._next_seq = seq + 1
-        return Stored(seq, payload)
+    def _stored(self, first: int, payloads: list[bytes]) -> list[Item]:
+        passed = max(0, self._next_seq - first)
+        begin, self._next_seq = first + passed, first + len(payloads)
+        return list(map(Stored, range(begin, self._next_seq), payloads[passed:]))
 
-    def _lost(self, first: int, last: int, code: int) -> Lost:
+    def _lost(self, first: int, last: int, code: int) -> list[Item]:
         self._next_seq = last + 1
-        return Lost(first, last, segment.reason_word(code))
+        return [Lost(first, last, segment.reason_word(code))]
+
+
+def _advance(walker: Walker, most: int) -> tuple[int, list[bytes]] | None:
+    """(first seq, payloads) of good frames; without payloads up to the walker's next seq is lost.
+
+    None: no good frame follows.
+    """
+    first = walker.next_seq
+    if payloads := walker.run(most):
+        return first, payloads
+    step = walker.step()
+    if step is None:
+        return None
+    return first, [] if step[2] is None else [step[2]]
 
 
 class _Listing:

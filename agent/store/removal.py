@@ -59,11 +59,11 @@ def read(root: Path, lane: str) -> Removed:
     return _newest(_path(root, lane))[1]
 
 
-def declare(root: Path, lane: str, removed: Removed) -> None:
-    """Brings it to disk. Raises: OSError."""
+def declare(root: Path, lane: str, removed: Removed, *, sync: bool = True) -> None:
+    """Says so, with `sync` on disk. Raises: OSError."""
     path = _path(root, lane)
     text = json.dumps(asdict(removed), separators=(",", ":"))
-    slots.write(path, _newest(path)[0] + 1, text.encode())
+    slots.write(path, _newest(path)[0] + 1, text.encode(), sync=sync)
 
 
 def prepare(root: Path, lane: str) -> None:

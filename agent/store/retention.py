@@ -101,12 +101,14 @@ class Retention:
         return self._kept[lane][1].first_seq - 1
 
     def _give_up(self, giver: str, taker: str) -> None:
+        last, received = self._last_of_oldest(giver), self._acknowledged(giver)
         removed = removal.read(self._root, giver).and_up_to(
-            self._last_of_oldest(giver),
-            acknowledged=self._acknowledged(giver),
+            last,
+            acknowledged=received,
             quota_bytes=self._limits.quota_bytes.get(giver, 0),
         )
-        removal.declare(self._root, giver, removed)
+        # Should power go now, what everybody has is told as missing instead, which nobody asks.
+        removal.declare(self._root, giver, removed, sync=received < last)
         oldest = self._kept[giver].popleft()
         (self._root / oldest.name).replace(segment_files.spare_of(self._root, taker))
 

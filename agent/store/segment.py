@@ -37,6 +37,7 @@ REASON_WORDS = (
 
 _BODY = "<4sBBBBQQQ"
 _FRAME = "<HII"
+_CHECKED = "<HI"  # length and seq, as a frame's CRC covers them
 
 
 class Header:
@@ -95,7 +96,15 @@ def make_frame(seed: int, seq: int, payload: bytes) -> bytes:
     if not 1 <= length <= MAX_PAYLOAD_BYTES:
         raise ValueError(f"payload of {length} bytes; expected 1 to {MAX_PAYLOAD_BYTES}")
     low = seq & 0xFFFFFFFF
-    return struct.pack(_FRAME, length, _frame_crc(seed, low, payload), low) + payload
+    crc = crc32(payload, crc32(struct.pack(_CHECKED, length, low), seed))
+    return struct.pack(_FRAME, length, crc, low) + payload
+
+
+def make_frames(seed: int, first_seq: int, payloads: "list[bytes]") -> bytes:
+    """The bytes of consecutive records. Raises: ValueError on a payload's length."""
+    return b"".join(
+        [make_frame(seed, first_seq + place, payload) for place, payload in enumerate(payloads)]
+    )
 
 
 def records_at_most(byte_count: int) -> int:
@@ -132,6 +141,28 @@ class Walker:
         self.at, self.next_seq = at + FRAME_BYTES + len(payload), seq + 1
         return (seq, seq, payload)
 
+    def run(self, most: int) -> "list[bytes]":
+        """The payloads of good frames that follow one another from here, so many at most.
+
+        What `step` finds one by one; [] where it finds a loss or nothing.
+        """
+        buffer, seed, at, seq = self._buffer, self._seed, self.at, self.next_seq
+        payloads: "list[bytes]" = []
+        while len(payloads) < most and at + SMALLEST_FRAME <= len(buffer):
+            length, crc, low = struct.unpack_from(_FRAME, buffer, at)
+            payload = buffer[at + FRAME_BYTES : at + FRAME_BYTES + length]
+            if (
+                low != seq & 0xFFFFFFFF
+                or len(payload) != length
+                or not 1 <= length <= MAX_PAYLOAD_BYTES
+                or crc != crc32(payload, crc32(struct.pack(_CHECKED, length, low), seed))
+            ):
+                break
+            payloads.append(payload)
+            at, seq = at + FRAME_BYTES + length, seq + 1
+        self.at, self.next_seq = at, seq
+        return payloads
+
     def torn_records(self) -> int:
         """0 when what follows is clean: zeros or nothing; else the records it can have held.
 
@@ -152,7 +183,7 @@ class Walker:
         if not 1 <= length <= MAX_PAYLOAD_BYTES:
             return None
         payload = self._buffer[at + FRAME_BYTES : end]
-        if crc != _frame_crc(self._seed, low, payload):
+        if crc != crc32(payload, crc32(struct.pack(_CHECKED, length, low), self._seed)):
             return None
         return at, self.next_seq + ahead, payload
 
@@ -164,7 +195,3 @@ class Walker:
             if found is not None:
                 return found
         return None
-
-
-def _frame_crc(seed: int, low: int, payload: bytes) -> int:
-    return crc32(payload, crc32(struct.pack("<HI", len(payload), low), seed))

@@ -44,10 +44,10 @@ def read(path: Path) -> list[Slot | None] | None:
     return [_parse(part, place) for place, part in enumerate(parts) if part.strip(b"\0")]
 
 
-def write(path: Path, generation: int, body: bytes) -> None:
-    """Brings the state of this generation to disk, over the one before the last. Raises: OSError.
+def write(path: Path, generation: int, body: bytes, *, sync: bool = True) -> None:
+    """Writes the state of this generation over the one before the last; with `sync` to disk.
 
-    body: at most LONGEST_BODY bytes.
+    body: at most LONGEST_BODY bytes. Raises: OSError.
     """
     created = not path.exists()
     fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o640)
@@ -55,7 +55,8 @@ def write(path: Path, generation: int, body: bytes) -> None:
         if created:
             os.posix_fallocate(fd, 0, 2 * SLOT_BYTES)
         disk.write_all(fd, _head(generation, body) + body, generation % 2 * SLOT_BYTES)
-        os.fdatasync(fd)
+        if sync:
+            os.fdatasync(fd)
     finally:
         os.close(fd)
     if created:

@@ -277,10 +277,14 @@ def test_a_value_that_is_not_one_is_refused_with_its_range(
             id="keys-of-an-unknown-driver-are-not-judged",
         ),
         pytest.param(
-            WHOLE + "[store]\nquota_mb = { a = 0.2, z = 1 }\n",
-            "[store] quota_mb.a = 0.2: out of range; expected a number from 1 to 1000000 MB\n"
+            WHOLE + "[store]\nquota_mb = { z = 1 }\n",
             "[store] quota_mb.z = 1: unknown key; expected one of a, h, w, s, x",
-            id="quotas-of-the-log",
+            id="quota-of-a-lane-that-is-none",
+        ),
+        pytest.param(
+            WHOLE + "[store]\nquota_mb = { a = 0.2 }\n",
+            "[store] quota_mb.a = 0.2: out of range; expected a number from 1 to 1000000 MB",
+            id="quota-of-less-than-a-few-segments",
         ),
         pytest.param(
             WHOLE.replace("ftu-7", "_ctl"),
