@@ -30,9 +30,12 @@ if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.link import Link
     from agent.outage.plan import Plan
     from agent.records import Layout
+    from agent.store.journal import Journal
     from agent.uplink.publisher import Publisher
 
-GUARD_LANES, LINK_LANES = "ah", "s"
+GUARD_LANES, LINK_LANES = "ahw", "sx"
+# What tells of the past; waveforms are large and tell nothing that the alarms do not.
+PAST_LANES = "ah"
 # Where both want the one processor, guard gets three quarters of it: link may have a long log to
 # read, and a decision must not wait for that.
 LINK_NICENESS = 5
@@ -88,20 +91,19 @@ async def _named(work: Awaitable[object]) -> None:
 
 
 def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard:
-    """Sensors, settings, detectors and the log's lanes a and h."""
+    """Sensors, settings, detectors and the log's lanes a, h and w."""
     from agent import past
     from agent.guard import Guard
     from agent.in_force import InForce
     from agent.live import LiveSender
     from agent.sensors import drivers
     from agent.store.documents import Documents
-    from agent.store.journal import Journal
     from agent.supply_memory import LANE, SupplyMemory
 
     data_dir = site.device.data_dir
     in_force = InForce(Documents(data_dir, "settings"), site.bays)
     log = data_dir / "log"
-    journal = Journal.open(log, GUARD_LANES)
+    journal = open_log(site, GUARD_LANES)
     memory = SupplyMemory(data_dir / "supply", log, journal.epoch, journal.next_seq(LANE))
     return Guard(
         sensors=[drivers.build(config, clock.now_us, path.parent) for config in site.sensors],
@@ -110,9 +112,28 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
         journal=journal,
         clock=clock,
         live=LiveSender(data_dir),
-        past=past.from_log(log, journal, GUARD_LANES, memory, clock, last_us),
+        past=past.from_log(log, journal, PAST_LANES, memory, clock, last_us),
         memory=memory,
         look=in_force.look,
+    )
+
+
+def open_log(site: SiteFile, lanes: str) -> Journal:
+    """Lanes of the log, within the site's limits; what consumers have is read from link's marks."""
+    from agent.store import cursors
+    from agent.store.journal import Journal, Limits
+
+    uplink, data_dir = site.uplink, site.device.data_dir
+    # A broker's word is kept as a mark of that name.
+    required = uplink.consumers if uplink.ack == "consumer" else (uplink.ack,)
+    return Journal.open(
+        data_dir / "log",
+        lanes,
+        limits=Limits(
+            {lane: round(mb * 1e6) for lane, mb in site.store.quota_mb.items()},
+            round(site.store.free_floor_mb * 1e6),
+        ),
+        acknowledged=partial(cursors.acknowledged, data_dir / "uplink" / "cursors", required),
     )
 
 
@@ -157,13 +178,12 @@ def wire(
 
 
 def build_link(site: SiteFile, clock: Clock) -> Link:
-    """The outage projection, the uplink and the log's lane s."""
+    """The outage projection, the uplink and the log's lanes s and x."""
     from agent.link import Link
     from agent.outage.projection import Projection
-    from agent.store.journal import Journal
 
     log = site.device.data_dir / "log"
-    journal = Journal.open(log, LINK_LANES)
+    journal = open_log(site, LINK_LANES)
     sections = {bay.name: bay.section for bay in site.bays}
     return Link(
         log=log,

@@ -38,6 +38,13 @@ def _print_lane(lane: LaneReport, *, details: bool) -> None:
         f"seq {lane.first_seq} to {lane.next_seq - 1}, {lane.size_bytes} bytes, "
         f"{lost} declared lost"
     )
+    if lane.removed.segments:
+        quota = lane.removed.quota_bytes
+        print(
+            f"  before seq {lane.removed.kept_from}: removed to make room"
+            f"{f' (quota {quota / 1e6:g} MB)' if quota else ''}; "
+            f"{lane.removed.segments} segment files used again"
+        )
     if details:
         for loss in lane.losses:
             print(f"  lost {loss.first} to {loss.last}: {loss.reason}")

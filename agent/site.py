@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent.errors import SiteError
-from agent.site_keys import DRIVERS, SENSOR, SWITCH, TABLES, Table, read_keys
+from agent.site_keys import DRIVERS, SENSOR, STORE, SWITCH, TABLES, Table, read_keys
 from agent.site_kinds import NAME, Place, nearest, shown, shown_key
 
 Purpose = Literal["run", "replay", "check"]
@@ -87,6 +87,14 @@ class Uplink:
 
 
 @dataclass(frozen=True, slots=True)
+class Store:
+    """Limits of the log; `quota_mb` by lane. [MB of 10^6 bytes]"""
+
+    quota_mb: Mapping[str, float]
+    free_floor_mb: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outage:
     """The documents that the terminal starts with."""
 
@@ -102,6 +110,7 @@ class SiteFile:
     sensors: tuple[SensorConfig, ...]
     bays: tuple[Bay, ...]
     uplink: Uplink
+    store: Store
     outage: Outage
     digest: str
 
@@ -308,9 +317,9 @@ def _check_identity(uplink: list[_Entry]) -> None:
 
 def _site_file(taken: Mapping[str, list[_Entry]], document: Mapping[str, Any]) -> SiteFile:
     """The records of a file without findings."""
-    site, device, uplink, outage = (
+    site, device, uplink, store, outage = (
         next((entry.values for entry in taken[name]), None)
-        for name in ("site", "device", "uplink", "outage")
+        for name in ("site", "device", "uplink", "store", "outage")
     )
     content = json.dumps(document, sort_keys=True)
     return SiteFile(
@@ -319,6 +328,7 @@ def _site_file(taken: Mapping[str, list[_Entry]], document: Mapping[str, Any]) -
         sensors=tuple(_sensor(**entry.values) for entry in taken["sensor"]),
         bays=tuple(_bay(**entry.values) for entry in taken["bay"]),
         uplink=Uplink(**uplink or {}),
+        store=Store(**store or {key.name: key.default for key in STORE.keys}),
         outage=Outage(**outage or {}),
         digest=hashlib.sha256(content.encode()).hexdigest()[:16],
     )

@@ -301,12 +301,37 @@ UPLINK = Table(
         Key("key", Later(), "its private key", None),
     ),
 )
+# Segments are removed whole, so a lane keeps at least a few of them.
+_QUOTA_MB = Number(1, 1_000_000, "MB")
+# An event takes 130 bytes, its `why` and a quarter-hour's values of a bay a few hundred. Together
+# 480 MB: an eighth of the smallest card or eMMC in use (4 GB), which so is written evenly.
+_QUOTAS = (
+    Key("a", _QUOTA_MB, "alarms and sequence of events: half a million of them", 64.0),
+    Key("h", _QUOTA_MB, "history, and what each decision was made of", 128.0),
+    Key("w", _QUOTA_MB, "waveforms", 256.0),
+    Key("s", _QUOTA_MB, "outages, plans, evidence", 24.0),
+    Key("x", _QUOTA_MB, "drills", 8.0),
+)
 STORE = Table(
     "store",
-    "Limits of the log.",
+    "Limits of the log. A lane that is full gives up its oldest records, and says so; below the "
+    "free floor, or on a full disk, waveforms go first and alarms last, received ones before "
+    "others.",
     (
-        Key("quota", Later(), "most that a lane keeps", None),
-        Key("free_floor", Later(), "free disk space that is left to others", None),
+        Key(
+            "quota_mb",
+            Inline(_QUOTAS),
+            "the most that each lane keeps on disk; 1 MB is 10^6 bytes",
+            {key.name: key.default for key in _QUOTAS},
+        ),
+        Key(
+            "free_floor_mb",
+            # A system's own journal stops at 15 % free or 4 GB by itself (journald.conf,
+            # SystemKeepFree=); what else must fit is a settings document and an update's archive.
+            Number(0, 1_000_000, "MB"),
+            "free disk space that is left to others",
+            100.0,
+        ),
     ),
 )
 CONSOLE = Table(
@@ -380,4 +405,6 @@ def _default(value: Any) -> str:
         return ", ".join(f"`{item}`" for item in value) or "none"
     if value is None or value in ("", {}):
         return "none"
+    if isinstance(value, dict):
+        return "those of its keys"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -124,7 +124,7 @@ def test_what_a_device_has_no_room_for_is_never_loaded(role: str) -> None:
     found = loaded(role)
 
     assert "agent" in found
-    assert found & {*NEVER, *DEMO_ONLY} == set()
+    assert found & {*NEVER, *DESK_ONLY} == set()
     assert ("numpy" in found) == (role == "guard")  # link never pays for it
 
 

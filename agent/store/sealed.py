@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from agent.errors import StoreError
-from agent.store.journal import sync_directory
+from agent.store.disk import sync_directory
 
 # Rewritten whole at each change, and read by a process that must not wait: so it stays small.
 MOST_BYTES = 200_000

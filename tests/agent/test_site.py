@@ -21,6 +21,7 @@ from agent.site import (
     SensorConfig,
     Site,
     SiteFile,
+    Store,
     Uplink,
     load,
     load_text,
@@ -77,6 +78,7 @@ def test_a_whole_file_becomes_records(tmp_path: Path) -> None:
         + '[uplink]\nbroker = "mqtts://broker.example:8884"\nprotocol = 5\n'
         + 'consumers = ["scada", "oms"]\n'
         + 'ack = "puback"\nusername = "ftu-7"\npassword_file = "password"\n'
+        + "[store]\nquota_mb = { h = 12.5 }\nfree_floor_mb = 0\n"
         + '[outage]\nplans = ["plan.toml"]\n'
     )
 
@@ -108,6 +110,7 @@ def test_a_whole_file_becomes_records(tmp_path: Path) -> None:
             username="ftu-7",
             password_file=tmp_path / "password",
         ),
+        store=Store({"a": 64.0, "h": 12.5, "w": 256.0, "s": 24.0, "x": 8.0}, 0.0),
         outage=Outage((tmp_path / "plan.toml",)),
         digest=read.digest,
     )
@@ -272,6 +275,16 @@ def test_a_value_that_is_not_one_is_refused_with_its_range(
             "[[sensor]] 1 (s1) driver = 'comtrad': unknown, did you mean comtrade?;"
             " expected one of " + ", ".join(site_keys.DRIVERS),
             id="keys-of-an-unknown-driver-are-not-judged",
+        ),
+        pytest.param(
+            WHOLE + "[store]\nquota_mb = { z = 1 }\n",
+            "[store] quota_mb.z = 1: unknown key; expected one of a, h, w, s, x",
+            id="quota-of-a-lane-that-is-none",
+        ),
+        pytest.param(
+            WHOLE + "[store]\nquota_mb = { a = 0.2 }\n",
+            "[store] quota_mb.a = 0.2: out of range; expected a number from 1 to 1000000 MB",
+            id="quota-of-less-than-a-few-segments",
         ),
         pytest.param(
             WHOLE.replace("ftu-7", "_ctl"),

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.errors import StoreError
-from agent.store.cursors import SLOT_BYTES, Cursors
+from agent.store.cursors import Cursors
+from agent.store.slots import SLOT_BYTES
 
 EPOCH = 0xFEDCBA9876543210
 
@@ -185,7 +186,7 @@ def test_a_refused_write_leaves_the_saved_state_and_can_be_repeated(
         return real_pwrite(fd, data[: len(data) - 10], place)
 
     with monkeypatch.context() as patch:
-        patch.setattr("agent.store.cursors.os.pwrite", full)
+        patch.setattr("agent.store.slots.os.pwrite", full)
         with pytest.raises(StoreError, match="No space left"):
             state.save()
     assert at(path).mark("scada", "a") == 20

@@ -19,7 +19,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.errors import StoreError
-from agent.store import journal, segment
+from agent.store import (
+    checkpoint,
+    disk,
+    identity,
+    journal,
+    lane_writer,
+    segment,
+    segment_files,
+)
+from agent.store import reader as following
 from agent.store.journal import Item, Journal, LaneReader, Lost, Stored
 
 ROOT = Path(journal.__file__).parents[2]
@@ -34,7 +43,7 @@ def log(tmp_path: Path) -> Path:
 @pytest.fixture
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments of some four records, so that every byte of several can be tried."""
-    monkeypatch.setattr(journal, "SEGMENT_BYTES", 130)
+    monkeypatch.setattr(segment_files, "SEGMENT_BYTES", 130)
 
 
 def record(seq: int) -> bytes:
@@ -60,6 +69,21 @@ def names(log: Path, pattern: str = "*") -> list[str]:
 
 def snapshot(log: Path) -> Files:
     return {path.name: path.read_bytes() for path in log.iterdir()}
+
+
+def end_of(data: bytes | bytearray) -> int:
+    """Where the frames of an intact segment end and the space reserved for more begins."""
+    header = segment.parse_header(bytes(data))
+    assert header is not None
+    walker = segment.Walker(bytes(data)[segment.HEADER_BYTES :], header.seed, header.first_seq)
+    while walker.step() is not None:
+        pass
+    return segment.HEADER_BYTES + walker.at
+
+
+def cut_last_byte(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: end_of(data) - 1])
 
 
 def restore(log: Path, files: Files) -> None:
@@ -136,11 +160,11 @@ def test_a_full_segment_is_followed_by_one_named_by_its_first_seq(log: Path) -> 
     assert everything(log, "w") == [Stored(seq, big) for seq in range(1, 71)]
 
 
-def test_overhead_at_120_bytes_is_below_a_tenth(log: Path) -> None:
-    with Journal.open(log, "h") as writer:
-        for _ in range(5000):
-            writer.append("h", bytes(120), sync=False)
-    assert sum(path.stat().st_size for path in log.glob("h-*")) < 1.1 * 120 * 5000
+def test_a_segment_has_its_size_from_the_first_moment_on(log: Path) -> None:
+    with Journal.open(log, "h"):
+        (path,) = log.glob("h-*")
+        assert path.stat().st_size == 256 * 1024
+        assert path.stat().st_blocks * 512 >= 256 * 1024  # reserved, not only promised
 
 
 @pytest.mark.usefixtures("short_segments")
@@ -219,7 +243,7 @@ def template(log: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
 
     Bytes are damaged and opened thousands of times here; the disk need not see it.
     """
-    monkeypatch.setattr(journal, "SEGMENT_BYTES", 130)
+    monkeypatch.setattr(segment_files, "SEGMENT_BYTES", 130)
     for name in ("fsync", "fdatasync"):
         monkeypatch.setattr(os, name, lambda _: None)
     fill(log, 10)
@@ -238,7 +262,7 @@ def test_a_flipped_byte_costs_what_it_hits_and_is_declared(
 ) -> None:
     name = f"a-{first:020d}.seg"
     inside = range(first, min(first + 4, 11))
-    for position in range(len(template[name])):
+    for position in range(end_of(template[name])):
         damaged = bytearray(template[name])
         damaged[position] ^= mask
         restore(log, template | {name: bytes(damaged)})
@@ -267,14 +291,14 @@ def test_a_cut_in_the_last_write_costs_at_most_that_record(log: Path, template: 
     name = f"a-{9:020d}.seg"
     last = len(segment.make_frame(0, 10, record(10)))
     for cut in range(1, last + 1):
-        restore(log, template | {name: template[name][:-cut]})
+        restore(log, template | {name: template[name][: end_of(template[name]) - cut]})
         assert survives(log, given_out=9) == list(range(1, 10))
 
 
 def test_a_last_segment_cut_anywhere_leaves_an_intact_prefix(log: Path, template: Files) -> None:
     name = f"a-{9:020d}.seg"
-    ends = {36: 8, 36 + len(segment.make_frame(0, 9, record(9))): 9, len(template[name]): 10}
-    for length in range(len(template[name]) + 1):
+    ends = {36: 8, 36 + len(segment.make_frame(0, 9, record(9))): 9, end_of(template[name]): 10}
+    for length in range(end_of(template[name]) + 1):
         restore(log, template | {name: template[name][:length]})
         whole = max((seq for end, seq in ends.items() if end <= length), default=8)
         # A file shorter than the header it began with has lost what nobody can count.
@@ -371,7 +395,7 @@ def test_a_segment_that_is_a_directory_is_set_aside(log: Path) -> None:
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_a_reader_reports_an_unreadable_middle_before_and_after_it_is_set_aside(log: Path) -> None:
+def test_an_unreadable_middle_is_told_as_lost_by_reader_and_writer(log: Path) -> None:
     fill(log, 10)
     (log / f"a-{5:020d}.seg").write_bytes(b"no header at all")
     expected = [
@@ -383,21 +407,15 @@ def test_a_reader_reports_an_unreadable_middle_before_and_after_it_is_set_aside(
     with Journal.open(log, "a") as writer:
         assert writer.losses("a") == [Lost(5, 8, "header")]
         assert writer.next_seq("a") == 11
-    assert names(log, "a-*") == [
-        f"a-{1:020d}.seg",
-        f"a-{5:020d}.seg.bad",
-        f"a-{9:020d}.seg",
-    ]
     assert everything(log) == expected
-    (log / f"a-{5:020d}.seg.bad").unlink()
+    (log / f"a-{5:020d}.seg").unlink()
     assert everything(log)[4] == Lost(5, 8, "missing")
     assert everything(log, after=6)[0] == Lost(7, 8, "missing")
 
 
 def test_a_reader_waits_at_a_damaged_end_until_the_writer_declares_it(log: Path) -> None:
     fill(log, 3)
-    path = log / f"a-{1:020d}.seg"
-    path.write_bytes(path.read_bytes()[:-1])
+    cut_last_byte(log / f"a-{1:020d}.seg")
     with LaneReader(log, "a") as reader:
         assert reader.read(9) == [Stored(1, record(1)), Stored(2, record(2))]
         assert reader.read(9) == reader.read(9) == []
@@ -414,7 +432,7 @@ def test_a_reader_crosses_damage_that_a_living_writer_knows_nothing_of(log: Path
             writer.append("a", record(seq))
         path = log / f"a-{1:020d}.seg"
         data = bytearray(path.read_bytes())
-        data[-1] ^= 1
+        data[end_of(data) - 1] ^= 1
         path.write_bytes(data)
         assert reader.read(9) == [Stored(1, record(1)), Stored(2, record(2))]
         assert reader.read(9) == []
@@ -545,9 +563,9 @@ def test_a_second_writer_is_told_who_holds_the_lane_until_he_is_gone(
 WRITE_UNTIL_KILLED = """
 import sys
 from pathlib import Path
-from agent.store import journal
+from agent.store import journal, segment_files
 
-journal.SEGMENT_BYTES = 2000
+segment_files.SEGMENT_BYTES = 2000
 with journal.Journal.open(Path(sys.argv[1]), "a") as writer:
     while True:
         seq = writer.next_seq("a")
@@ -560,7 +578,7 @@ with journal.Journal.open(Path(sys.argv[1]), "a") as writer:
 def test_a_killed_writer_loses_nothing_that_append_returned_for(
     log: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "SEGMENT_BYTES", 2000)
+    monkeypatch.setattr(segment_files, "SEGMENT_BYTES", 2000)
     chance = random.Random(7)
     returned = 0
     for _ in range(15):
@@ -608,7 +626,7 @@ def test_a_follower_of_a_living_writer_sees_each_record_once(log: Path, start: S
 
 
 class Faults:
-    """`os` as journal.py sees it, with a count of each call and refusals on demand."""
+    """`os` as the store sees it, with a count of each call and refusals on demand."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -635,7 +653,8 @@ class Faults:
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faults = Faults()
-    monkeypatch.setattr(journal, "os", faults)
+    for module in (checkpoint, disk, identity, lane_writer, following, segment_files):
+        monkeypatch.setattr(module, "os", faults)
     return faults
 
 
@@ -684,17 +703,17 @@ def test_the_kernel_sees_two_calls_for_each_synced_append(log: Path, tmp_path: P
     assert calls[first:last][-20:] == ["pwrite64", "fdatasync"] * 10
 
 
-def test_an_idle_follower_asks_twice_and_lists_nothing(
+def test_an_idle_follower_asks_twice_and_reads_nothing(
     log: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(log, 500)
-    monkeypatch.setattr(journal, "LISTING_SETTLES_NS", 0)
+    monkeypatch.setattr(following, "SETTLES_NS", 0)
     with LaneReader(log, "a") as reader:
         assert len(reader.read(1000)) == 500
         reader.read(1)
         faults.calls.clear()
         assert reader.read(1) == []
-        assert faults.calls == ["pread"]  # besides one stat of the directory
+        assert faults.calls == ["fstat"]  # besides one stat of the directory
 
 
 def test_what_a_follower_hands_out_is_on_disk(log: Path, faults: Faults) -> None:
@@ -784,12 +803,15 @@ def test_an_interruption_in_the_middle_of_a_write_spends_the_seq(log: Path, faul
         with pytest.raises(KeyboardInterrupt):
             writer.append("a", b"seen by a follower")
         assert reader.read(9) == [Stored(1, b"seen by a follower")]
+        faults.refusing.clear()
+        assert writer.append("a", b"next") == 2
+        assert reader.read(9) == [Stored(2, b"next")]
         faults.refusing["pwrite"] = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
         with pytest.raises(KeyboardInterrupt):
             writer.append("a", b"never written")
         faults.refusing.clear()
-        assert writer.append("a", b"next") == 3
-        assert reader.read(9) == [Lost(2, 2, "damaged"), Stored(3, b"next")]
+        assert writer.append("a", b"next") == 4
+        assert reader.read(9) == [Lost(3, 3, "write_failed"), Stored(4, b"next")]
 
 
 def short_write(fd: int, data: bytes, at: int) -> int:
@@ -856,8 +878,7 @@ def test_sync_tries_every_lane_before_it_complains(log: Path, faults: Faults) ->
 
 def test_a_full_disk_does_not_keep_a_torn_log_from_opening(log: Path, faults: Faults) -> None:
     fill(log, 3)
-    path = log / f"a-{1:020d}.seg"
-    path.write_bytes(path.read_bytes()[:-1])
+    cut_last_byte(log / f"a-{1:020d}.seg")
     faults.refuse("pwrite", errno.ENOSPC)
     with Journal.open(log, "a") as writer:
         next_seq = writer.next_seq("a")
@@ -867,7 +888,7 @@ def test_a_full_disk_does_not_keep_a_torn_log_from_opening(log: Path, faults: Fa
         faults.refusing.clear()
         assert writer.append("a", b"x") == next_seq
         assert writer.losses("a") == [Lost(3, next_seq - 1, "torn")]
-    assert names(log, "*.new") == []
+    assert names(log, "*.spare") == []
 
 
 def test_a_disk_that_refuses_otherwise_stops_the_opening_and_lets_go(
@@ -937,22 +958,23 @@ class Disk:
     """What would be left of each file if power went now: its bytes as of the last sync."""
 
     def __init__(self, faults: Faults) -> None:
-        self.kept: Files = {}
+        self.kept: dict[int, bytes] = {}  # by inode, since files change their names
         for name in ("fsync", "fdatasync"):
             faults.refusing[name] = self.sync
 
     def sync(self, fd: int) -> None:
         path = Path(f"/proc/self/fd/{fd}").readlink()
         if path.is_file():
-            self.kept[path.name.removesuffix(".new")] = path.read_bytes()
+            self.kept[path.stat().st_ino] = path.read_bytes()
 
     def cut(self, log: Path, chance: random.Random) -> None:
-        """Beyond the last sync the disk keeps as much as it likes."""
+        """Of what was written since the last sync the disk keeps as much as it likes."""
         for path in log.iterdir():
-            data = path.read_bytes()
-            synced = self.kept.get(path.name, b"")
-            assert data.startswith(synced) or path.suffix == ".lock"
-            path.write_bytes(data[: chance.randint(len(synced), len(data))])
+            data, synced = path.read_bytes(), self.kept.get(path.stat().st_ino, b"")
+            written = chance.randint(0, len(data))
+            with path.open("r+b") as file:  # the same inode
+                file.write(data[:written] + synced[written : len(data)])
+                file.truncate()
 
 
 @given(
@@ -1054,7 +1076,7 @@ def test_verify_says_what_is_wrong_before_a_writer_has_opened(
 ) -> None:
     name, at = place
     data = bytearray(template[name])
-    data[at] ^= 0xFF
+    data[at if at >= 0 else end_of(data) + at] ^= 0xFF
     (log / name).write_bytes(data)
     report = journal.verify(log)
     assert not report.ok
@@ -1065,8 +1087,7 @@ def test_verify_says_what_is_wrong_before_a_writer_has_opened(
 
 def test_a_declared_loss_is_history_and_no_problem(log: Path) -> None:
     fill(log, 3)
-    path = log / f"a-{1:020d}.seg"
-    path.write_bytes(path.read_bytes()[:-1])
+    cut_last_byte(log / f"a-{1:020d}.seg")
     assert not journal.verify(log).ok
     with Journal.open(log, "a") as writer:
         declared = tuple(writer.losses("a"))

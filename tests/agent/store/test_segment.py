@@ -30,7 +30,7 @@ headers = st.builds(
     st.integers(0, 2**64 - 1),
     st.integers(1, 2**63),
     st.integers(0, 1000),
-    st.integers(0, 5),
+    st.integers(0, 6),
 )
 
 Step = tuple[int, int, bytes | None]
@@ -247,7 +247,7 @@ def test_a_header_that_contradicts_itself_is_refused(fields: tuple[str, int, int
 
 def test_every_reason_has_a_word() -> None:
     codes = (segment.NONE, segment.TORN, segment.DAMAGED, segment.HEADER, segment.WRITE)
-    words = [segment.reason_word(code) for code in (*codes, segment.MISSING)]
+    words = [segment.reason_word(code) for code in (*codes, segment.MISSING, segment.QUOTA)]
     assert words == list(segment.REASON_WORDS)
     assert segment.reason_word(200) == "unknown"
 
