@@ -3,7 +3,7 @@
 Durations and order come from the monotonic clock, which nobody can set. UTC is derived from it
 and always carries its source and an estimated error. A record is never stamped anew: when the
 relation of the two clocks changes, a `Timemap` says so, and whoever reads the records corrects
-them (store/timemap.py, docs/decisions/0015-clock-and-timemap.md).
+them (store/timemap.py, docs/decisions/0017-clock-and-timemap.md).
 """
 
 from __future__ import annotations

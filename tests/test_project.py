@@ -93,7 +93,17 @@ def test_no_module_imports_to_its_right(path: Path) -> None:
 
 # What each process of a device loads: its own rooms, and guard every driver with its library.
 LOADS = {
-    "guard": ("app", "guard", "live", "past", "supply_memory", "detect", "sensors", "store"),
+    "guard": (
+        "app",
+        "guard",
+        "in_force",
+        "live",
+        "past",
+        "supply_memory",
+        "detect",
+        "sensors",
+        "store",
+    ),
     "link": ("app", "link", "live", "outage", "store", "uplink"),
 }
 LIBRARIES = {"guard": ("pymodbus.client",), "link": ()}
@@ -124,7 +134,7 @@ def test_what_a_device_has_no_room_for_is_never_loaded(role: str) -> None:
     found = loaded(role)
 
     assert "agent" in found
-    assert found & {*NEVER, *DEMO_ONLY} == set()
+    assert found & {*NEVER, *DESK_ONLY} == set()
     assert ("numpy" in found) == (role == "guard")  # link never pays for it
 
 
