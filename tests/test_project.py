@@ -93,7 +93,17 @@ def test_no_module_imports_to_its_right(path: Path) -> None:
 
 # What each process of a device loads: its own rooms, and guard every driver with its library.
 LOADS = {
-    "guard": ("app", "guard", "live", "past", "supply_memory", "detect", "sensors", "store"),
+    "guard": (
+        "app",
+        "guard",
+        "in_force",
+        "live",
+        "past",
+        "supply_memory",
+        "detect",
+        "sensors",
+        "store",
+    ),
     "link": ("app", "link", "live", "outage", "store", "uplink"),
 }
 LIBRARIES = {"guard": ("pymodbus.client",), "link": ()}
