@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     What = str | tuple[str, ...]
     Column = tuple[str, What, bool]
 
-EVENT, WHY, BLIND, PLAN_VARIANCE, AUDIT = 1, 2, 3, 4, 5
+EVENT, WHY, BLIND, PLAN_VARIANCE, AUDIT, HISTORY, EXTREMES, TIMEMAP = 1, 2, 3, 4, 5, 6, 7, 8
 TYPE_NAMES = {
     EVENT: "event",
     WHY: "why",
     BLIND: "blind",
     PLAN_VARIANCE: "plan_variance",
     AUDIT: "audit",
+    HISTORY: "history",
+    EXTREMES: "extremes",
+    TIMEMAP: "timemap",
 }
 
 EVENTS = (
@@ -60,12 +63,38 @@ PHASES = "ABC"
 
 ALARM = 1  # bit 0 of an event's flags
 
+# Bits of the quality of a history or of extremes.
+UNEVEN = 1  # some value was known for less time than observed_s says
+STEPPED = 2  # the clock was set within the interval
+CUT = 4  # the agent stopped before the interval ended
+QUALITIES = ("uneven", "stepped", "cut")
+
 # Quantity, unit, and the power of ten of one count: what `birth` tells a consumer.
 POINTS = (
     ("current", "A", -2),
     ("voltage", "V", -1),
     ("confidence", "1", -2),
     ("distance", "m", 0),
+    ("power", "W", 2),
+    ("reactive power", "var", 2),
+    ("frequency", "Hz", -3),
+)
+
+# What a bay measures, in the order of live values, of a history and of each list of extremes.
+METERED = (
+    "current_a_centiamps",
+    "current_b_centiamps",
+    "current_c_centiamps",
+    "residual_centiamps",
+    "voltage_a_decivolts",
+    "voltage_b_decivolts",
+    "voltage_c_decivolts",
+    "neutral_decivolts",
+    "active_hectowatts",
+    "reactive_hectovars",
+    "frequency_millihertz",
+    "negative_centiamps",
+    "negative_decivolts",
 )
 
 # What a column may hold, null apart; a tuple of names stands for the position in it.
@@ -150,6 +179,29 @@ COLUMNS = {
         ("what", TEXT, True),
         ("who", TEXT, False),
         ("detail", TEXT, False),
+    ),
+    # Means over the quarter hour of UTC in which the entry's instant lies, or which it ends.
+    HISTORY: (("bay", TEXT, True),)
+    + tuple([(name, INT, False) for name in METERED])
+    + (("observed_s", UINT, True), ("quality", UINT, False)),
+    # Of one day of the site's own time; the lists are in the order of METERED.
+    EXTREMES: (
+        ("bay", TEXT, True),
+        ("day_start_utc_s", INT, True),
+        ("observed_s", UINT, True),
+        ("maxima", LIST, True),
+        ("maxima_after_s", LIST, True),  # after the start of the day
+        ("minima", LIST, True),
+        ("minima_after_s", LIST, True),
+        ("quality", UINT, False),
+    ),
+    # At the entry's instant the relation of UTC to the monotonic clock of this boot was set: an
+    # earlier record of the boot stood, by what is known now, at its mono_us + utc_offset_after_us,
+    # in error by the entry's error_us and by what the monotonic clock may have drifted since.
+    TIMEMAP: (
+        ("utc_offset_before_us", INT, False),  # UTC - mono until then; null: UTC was not known
+        ("utc_offset_after_us", INT, True),
+        ("cause", TEXT, True),
     ),
 }
 
