@@ -86,8 +86,10 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
     """Sensors, settings, detectors and the log's lanes a and h."""
     from agent import past
     from agent.guard import Guard
+    from agent.history import History
     from agent.in_force import InForce
     from agent.live import LiveSender
+    from agent.local_day import local_day
     from agent.sensors import drivers
     from agent.store.documents import Documents
     from agent.store.journal import Journal
@@ -104,6 +106,7 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
         live=LiveSender(data_dir),
         past=past.from_log(data_dir / "log", GUARD_LANES, clock, last_us),
         look=in_force.look,
+        history=History(local_day(site.site.time_zone)),
     )
 
 

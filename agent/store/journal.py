@@ -731,7 +731,7 @@ def _settle_epoch(root: Path) -> int:
     with _directory_lock(root) as directory:
         epoch = read_epoch(root)
         if epoch is None:
-            epoch = _epoch_of_segments(root) or secrets.randbelow((1 << 64) - 1) + 1
+            epoch = _epoch_of_segments(root) or secrets.randbelow((1 << 32) - 1) + 1
             os.close(_create(root / "epoch", _epoch_text(epoch)))
             os.fsync(directory)
     return epoch

@@ -16,6 +16,7 @@ from agent.detect.detector import Detector
 from agent.detect.settings import defaults
 from agent.errors import SensorError, StoreError
 from agent.guard import WAITING_LIMIT, Guard
+from agent.history import History, quarter_of
 from agent.in_force import Change
 from agent.live import LiveSender
 from agent.past import Past
@@ -79,6 +80,7 @@ def guard(
         clock=Clock(1),
         live=LiveSender(folder),
         past=past,
+        history=History(quarter_of),
     )
 
 
