@@ -198,6 +198,39 @@ def test_a_second_source_goes_on_from_the_past_and_not_from_what_the_first_has_s
         assert loss["earliest_before_us"] >= loss["latest_before_us"]
 
 
+def test_what_was_measured_until_the_stop_is_in_the_log_with_its_coverage(tmp_path: Path) -> None:
+    samples = counts(*healthy(4800))
+    wired = layout(1600)
+    blocks: list[Item | Exception] = [
+        Block(wired, k, 0, samples[:, k : k + 8]) for k in range(0, samples.shape[1], 8)
+    ]
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, blocks))
+
+    histories = [each for each in told(tmp_path, "h") if each["type"] == "history"]
+    # Measured each half second of three: the first look says nothing of the time before it. A
+    # quarter hour that happens to end meanwhile makes two parts.
+    assert sum(each["observed_s"] for each in histories) in (2, 3)
+    for each in histories:
+        assert each["bay"] == BAY.name
+        assert each["voltage_a_decivolts"] == pytest.approx(57_735, rel=0.002)
+    days = [each for each in told(tmp_path, "h") if each["type"] == "extremes"]
+    assert {each["maxima"][4] for each in days} == {histories[0]["voltage_a_decivolts"]}
+
+
+def test_what_an_invalid_block_shows_is_no_history(tmp_path: Path) -> None:
+    samples = counts(*healthy(4800))
+    wired = layout(1600)
+    blocks: list[Item | Exception] = [
+        Block(wired, k, 0, samples[:, k : k + 8], Quality.INVALID)
+        for k in range(0, samples.shape[1], 8)
+    ]
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, blocks))
+
+    assert told(tmp_path, "h") == []
+
+
 def test_an_invalid_block_is_no_sight(tmp_path: Path) -> None:
     wired = Layout("wire", tuple(Channel(role, "A") for role in ROLES), Fraction(1600))
     block = Block(wired, 0, 0, counts(*healthy(80)), Quality.INVALID)

@@ -11,18 +11,14 @@ from hypothesis import strategies as st
 
 from agent.history import BACK_US, GAP_US, QUARTER_US, History, quarter_of
 from agent.store import entry
+from tests.agent.history_scenarios import day_of, play
 
 S = 1_000_000
 HALF = 500_000
 MONO_US = 77 * S  # the monotonic clock when it is...
 NOON_US = 1_795_478_400 * S  # ...the start of this quarter hour
-DAY_US = 86_400 * S
 
 Observation = tuple[int, int, list[int | None]]
-
-
-def day_of(utc_us: int) -> tuple[int, int]:
-    return utc_us // DAY_US * DAY_US, (utc_us // DAY_US + 1) * DAY_US
 
 
 def level(value: int | None) -> list[int | None]:
@@ -42,12 +38,7 @@ def steady(
 
 def told(observed: list[Observation], kind: int = entry.HISTORY) -> list[dict[str, Any]]:
     """What comes of them and of a stop: columns, with the offsets of the interval's end in s."""
-    history = History(day_of)
-    came = []
-    for mono_us, utc_us, counts in observed:
-        came += history.feed("head", counts, mono_us, utc_us)
-    came += history.stop()
-    assert history.stop() == []
+    came: Any = play(observed)
     return [
         values | {"mono_s": (mono_us - MONO_US) / S, "utc_s": (utc_us - NOON_US) / S}
         for record_type, mono_us, utc_us, values in came
@@ -197,6 +188,17 @@ def test_days_follow_each_other() -> None:
     ]
 
 
+def test_the_board_tells_the_same(board: Any) -> None:
+    calls = [
+        steady(0, 60) + steady(60.5, 90, None) + steady(100, 130, -7, ahead_us=900 * S),
+        steady(880, 960, 12_345),
+    ]
+
+    answers = board([("tests.agent.history_scenarios", "play", [each]) for each in calls])
+
+    assert answers == [play(each) for each in calls]
+
+
 def test_bays_do_not_mix() -> None:
     history = History(day_of)
     for mono_us, utc_us, counts in steady(0, 10):
@@ -204,6 +206,8 @@ def test_bays_do_not_mix() -> None:
         history.feed("tail", level(7), mono_us, utc_us)
 
     stopped = [values for kind, _, _, values in history.stop() if kind == entry.HISTORY]
+
+    assert history.stop() == []
 
     assert [(each["bay"], each["current_a_centiamps"]) for each in stopped] == [
         ("head", 100),
