@@ -169,12 +169,15 @@ def slow_traffic() -> dict[str, list[list[object]]]:
     other_clock = Stamp(41, STAMP.mono_us + 5, STAMP.utc_us + 6, 1, None)
     between = entries.blind_entry(other_clock, 77, "restart")
     extremes = entries.interval_entry(STAMP, entry.EXTREMES, EXTREMES)
-    timemap = entries.timemap_entry(STAMP, 1_500_000, "step")
+    at = (41, STAMP.mono_us, STAMP.utc_us, 2, 1 << 14)
+    offsets = {"utc_offset_after_us": STAMP.utc_us - STAMP.mono_us, "cause": "set"}
+    timemap = entry.compose(entry.TIMEMAP, at, offsets)
+    step = entry.compose(entry.TIMEMAP, at, {**offsets, "utc_offset_before_us": 1_500_000})
     week = quarters(20)
     return {
         "history": quarters(1, 1),
         "extremes": [extremes],
-        "timemap": [timemap, entries.timemap_entry(STAMP, None, "first")],
+        "timemap": [timemap, step],
         "own-clock": [timemap, between],
         "backlog": week,
         "backlog-with-others-between": [*week[:7], between, extremes, *week[7:], timemap],

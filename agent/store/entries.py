@@ -180,16 +180,6 @@ def interval_entry(stamp: Stamp, record_type: int, values: Mapping[str, Any]) ->
     return entry.compose(record_type, _at(stamp), dict(values))
 
 
-def timemap_entry(stamp: Stamp, before_us: int | None, cause: str) -> Entry:
-    """At `stamp`, UTC less the monotonic clock, until then `before_us`, became what it shows."""
-    values = {
-        "utc_offset_before_us": before_us,
-        "utc_offset_after_us": stamp.utc_us - stamp.mono_us,
-        "cause": _text(cause),
-    }
-    return entry.compose(entry.TIMEMAP, _at(stamp), values)
-
-
 def entry_stamp(logged: Entry) -> Stamp:
     """The instant of any entry."""
     _, boot, mono_us, utc_us, source, error_us = logged[: entry.FIRST]

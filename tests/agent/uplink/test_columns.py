@@ -77,11 +77,12 @@ def test_a_leap_does_not_spoil_the_rest() -> None:
 
 
 def test_both_interpreters_pack_and_unpack_the_same(board: Any) -> None:
-    for rows, groups in (
+    tables: list[tuple[list[list[int | None]], list[int]]] = [
         walks(20, 3),
         ([[None], [-(1 << 63)], [(1 << 63) - 1], [None]], [0, 1, 1, 0]),
         ([[-5, 7, None]], [255]),
-    ):
+    ]
+    for rows, groups in tables:
         packed = columns.pack(rows, groups)
         answers = board(
             [

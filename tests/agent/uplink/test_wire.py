@@ -13,6 +13,7 @@ from agent.errors import RecordError
 from agent.records import Event
 from agent.store import cbor, entries, entry
 from agent.uplink import wire
+from bench.walk import AT_ITS_LIMIT
 
 BASE_US = 1_795_478_400_000_000
 
@@ -138,18 +139,7 @@ def test_the_longest_headline_has_60_bytes_and_its_envelope_40() -> None:
     assert len(cbor.dumps(envelope)) - len(cbor.dumps(record)) <= 40
 
 
-METER = {
-    "bay": "bay-12",
-    "currents": [631.12, 627.85, 629.4],
-    "residual_amps": 19.37,
-    "voltages": [6_352.4, 6_351.9, 6_350.8],
-    "neutral_volts": 123.4,
-    "active_watts": 10_903_251.0,
-    "reactive_vars": -4_912_345.0,
-    "frequency_hz": 49.987,
-    "negative_amps": 31.25,
-    "negative_volts": 48.1,
-}
+METER = {"bay": "bay-12", **AT_ITS_LIMIT}
 
 
 def test_a_set_of_13_values_alone_has_60_bytes() -> None:
