@@ -156,10 +156,11 @@ class Guard:
         """What every bay measures now, for screens, and, where it is new, for history."""
         meters = [(name, meter) for name, d in self._detectors.items() for meter in d.meters()]
         self._live.send({"meters": [_shown(meter) for _, meter in meters]})
+        now = self._clock.stamp(self._clock.now_us())
         for name, meter in meters:
             if self._looked.get(name) == meter.t_us:
                 counts = entries.metered(_shown(meter))
-                utc_us = self._clock.stamp(meter.t_us).utc_us
+                utc_us = meter.t_us + now.utc_us - now.mono_us
                 self._remember(self._history.feed(meter.bay, counts, meter.t_us, utc_us))
 
     def _remember(self, told: list[Told]) -> None:

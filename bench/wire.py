@@ -58,7 +58,7 @@ Encode = Callable[[Sequence[Sample]], bytes]
 NAMES = ("ia", "ib", "ic", "i0", "ua", "ub", "uc", "u0", "p", "q", "f", "i2", "u2")
 
 
-def rows(quick: bool) -> Iterator[Row]:  # noqa: ARG001, FBT001  bytes take no time
+def rows(quick: bool) -> Iterator[Row]:  # noqa: ARG001  bytes take no time
     """The table: our bytes against the promise, then beside each reference."""
     headline = headline_entry()
     alone = [history("bay-12", AT_ITS_LIMIT, STAMP)]

@@ -288,6 +288,7 @@ def test_other_settings_judge_from_the_next_block_on_and_the_log_says_so_before(
             clock=Clock(1),
             live=LiveSender(tmp_path),
             past=None,
+            history=History(quarter_of),
             look=committed.look,
         )
         run(watching)
