@@ -10,19 +10,16 @@ swing together, power follows current). The rest is written in a Rice code.
     packed  = width 6, count 12, series 8, {group 8, present: width bits} per series,
               {source 6, share 10 if source >= 2, k 6, k of a round's first row 6 if source = 1}
               per column, then row after row:
-    row     = order, {value} per present column
+    row     = order, {value} per present column; whole values in the first row of a series
     order   = 0: the series after that of the row before; 1, series 8
-    value   = z >> k as so many ones and a zero, the low k bits of z; or ESCAPE ones, whole
-    whole   = length 7, z: also of each value in the first row of a series
-    z       = zigzag of (value - foretold); k = STILL: it is 0, and nothing is written
+    value   = zigzag of (value - foretold), as bits.py writes it
 
-Numbers are written from their highest bit on; zeros fill up the last byte. Whatever bytes come in,
-they open to at most LONGEST rows or raise ValueError.
+Whatever bytes come in, they open to rows within the limits below or raise ValueError.
 
-Source: S. W. Golomb, "Run-length encodings", IEEE Trans. Inf. Theory, vol. 12, 1966; R. F. Rice,
-    "Some practical universal noiseless coding techniques", JPL Publication 79-22, 1979.
 Portable.
 """
+
+from agent.uplink import bits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,12 +30,10 @@ if TYPE_CHECKING:
 
 WIDEST = 63  # columns
 LONGEST = (1 << 12) - 1  # rows
+MOST_VALUES = 1 << 16  # a few bytes can say that so many values stand still, and no more
 MOST_SERIES = (1 << 8) - 1
 MOST_GROUPS = 1 << 8
 
-# Beyond so many ones a value is a leap.
-ESCAPE = 10
-STILL = 63
 # The last so many rows show what foretells a column: looking at all takes twice the time.
 SAMPLE = 128
 # What moves so many times as far as usual says nothing about how two quantities move together.
@@ -55,26 +50,18 @@ def pack(rows: "list[Row]", groups: "list[int]") -> bytes:
     A series is a group with the same columns present (not null). Raises: ValueError beyond the
     limits above, for integers beyond 64 bits, and for more series than MOST_SERIES.
     """
-    width = len(rows[0]) if rows else 0
-    if not 0 < width <= WIDEST or len(rows) > LONGEST:
-        raise ValueError(f"{len(rows)} rows of {width} columns; expected 1 to {LONGEST} rows")
+    width = _checked(len(rows), len(rows[0]) if rows else 0)
     series, places = _sorted(rows, groups)
-    changes = _changes(rows, places, len(series))
-    moves = _moves(changes, places)
+    moves = _moves(_changes(rows, places, len(series)), places)
     columns = [_fitted(moves, column) for column in range(width)]
-    out = _Writer()
-    for number, bits in ((width, 6), (len(rows), 12), (len(series), 8)):
-        out.write(number, bits)
+    out = bits.Writer()
+    for number, size in ((width, 6), (len(rows), 12), (len(series), 8)):
+        out.write(number, size)
     for group, present in series:
         out.write(group, 8)
         out.write(present, width)
-    for (source, share, k, k_opens), _ in columns:
-        out.write(source, 6)
-        if source >= _COLUMNS:
-            out.write(share & (1 << _SHARE_BITS) - 1, _SHARE_BITS)
-        out.write(k, 6)
-        if source == _ROW_BEFORE:
-            out.write(k_opens, 6)
+    for code, _ in columns:
+        _write_column(out, code)
     before = len(series) - 1
     for at, place in enumerate(places):
         if place == (before + 1) % len(series):
@@ -82,42 +69,49 @@ def pack(rows: "list[Row]", groups: "list[int]") -> bytes:
         else:
             out.write(1 << 8 | place, 9)
         before = place
-        row, later, opens, _ = moves[at]
-        for (_, _, k, k_opens), left in [columns[c] for c in range(width) if row[c] is not None]:
-            out.value(left[at], (k_opens if opens else k) if later else None)
+        _write_row(out, columns, moves[at], at)
     return out.end()
 
 
 def unpack(data: bytes) -> "tuple[list[Row], list[int]]":
     """The inverse of `pack`. Raises: ValueError for bytes that are not packed rows."""
-    bits = _Reader(data)
-    width, count, number = bits.read(6), bits.read(12), bits.read(8)
-    if not (width and count and number):
-        raise ValueError(f"{count} rows of {width} columns in {number} series; expected some")
-    series = [(bits.read(8), bits.read(width)) for _ in range(number)]
-    columns = [_read_column(bits, column) for column in range(width)]
+    source = bits.Reader(data)
+    width, count, number = source.read(6), source.read(12), source.read(8)
+    _checked(count, width)
+    series = [(source.read(8), source.read(width)) for _ in range(number)]
+    columns = [_read_column(source, column) for column in range(width)]
+    last: "list[list[int]]" = [[0] * width for _ in series]
+    begun: "set[int]" = set()
     rows: "list[Row]" = []
     groups = []
-    last: "list[list[int]]" = [[0] * width for _ in series]
     moved: "Row" = []
-    now = 0
-    begun: "set[int]" = set()
-    place = number - 1
+    place, now = number - 1, 0
     for _ in range(count):
         before = place
-        place = bits.read(8) if bits.read(1) else (place + 1) % number
-        anew = place <= before
+        place = source.read(8) if source.read(1) else (place + 1) % max(1, number)
         if place >= number:
             raise ValueError(f"series {place}; expected one of {number}")
         group, present = series[place]
-        last[place][0] = now
-        moved = _read_row(bits, columns, (place in begun, anew), present, last[place], moved)
-        now = last[place][0]
+        known = last[place]
+        known[0] = now
+        standing = (place in begun, place <= before)
+        moved = _read_row(source, columns, standing, present, known, moved)
+        now = known[0]
         begun.add(place)
-        rows.append([None if moved[c] is None else last[place][c] for c in range(width)])
+        rows.append([None if change is None else known[c] for c, change in enumerate(moved)])
         groups.append(group)
-    bits.end()
+    source.end()
     return rows, groups
+
+
+def _checked(count: int, width: int) -> int:
+    """The width. Raises: ValueError."""
+    if not 0 < width <= WIDEST or not 0 < count <= LONGEST or count * width > MOST_VALUES:
+        raise ValueError(
+            f"{count} rows of {width} columns; expected 1 to {LONGEST} of 1 to {WIDEST}, "
+            f"{MOST_VALUES} values at most"
+        )
+    return width
 
 
 def _sorted(rows: "list[Row]", groups: "list[int]") -> "tuple[list[tuple[int, int]], list[int]]":
@@ -194,7 +188,7 @@ def _fitted(moves: "list[Move]", column: int) -> "tuple[Code, list[int]]":
             share = _share(ends, column, source - _COLUMNS)
             if share == 0:
                 continue
-        cost = sum([len(bin(z)) for z in _left(ends, column, source, share)])
+        cost = sum([bits.length(z) for z in _left(ends, column, source, share)])
         cost += _SHARE_BITS if share else 0
         if best is None or cost < best[0]:
             best = (cost, source, share)
@@ -261,33 +255,45 @@ def _foretold(row: "Row", before: "Row | None", column: int, source: int, share:
 def _k(left: "list[int]") -> int:
     """The length of the Rice code's plain part that takes the fewest bits."""
     if not any(left):
-        return STILL
-    middle = sum([len(bin(z)) - 2 for z in left]) // len(left)
-    tried = range(max(0, middle - 3), min(STILL - 1, middle + 2) + 1)
-    return min([(_cost(left, k), k) for k in tried])[1]
+        return bits.STILL
+    middle = sum([bits.length(z) for z in left]) // len(left)
+    tried = range(max(0, middle - 3), min(bits.STILL - 1, middle + 2) + 1)
+    return min([(sum([bits.cost(z, k) for z in left]), k) for k in tried])[1]
 
 
-def _cost(left: "list[int]", k: int) -> int:
-    total = 0
-    for z in left:
-        ones = z >> k
-        total += ones + 1 + k if ones < ESCAPE else ESCAPE + 5 + len(bin(z))
-    return total
+def _write_column(out: "bits.Writer", code: "Code") -> None:
+    source, share, k, k_opens = code
+    out.write(source, 6)
+    if source >= _COLUMNS:
+        out.write(share & (1 << _SHARE_BITS) - 1, _SHARE_BITS)
+    out.write(k, 6)
+    if source == _ROW_BEFORE:
+        out.write(k_opens, 6)
 
 
-def _read_column(bits: "_Reader", column: int) -> "Code":
-    source = bits.read(6)
+def _write_row(
+    out: "bits.Writer", columns: "list[tuple[Code, list[int]]]", move: "Move", at: int
+) -> None:
+    """What the columns leave of the row at this place."""
+    row, later, opens, _ = move
+    for (code, left), change in zip(columns, row):
+        if change is not None:
+            out.value(left[at], code[3 if opens else 2] if later else None)
+
+
+def _read_column(data: "bits.Reader", column: int) -> "Code":
+    source = data.read(6)
     if source >= _COLUMNS + column:
         raise ValueError(f"column {column} from source {source}; expected an earlier one")
-    share = bits.read(_SHARE_BITS) if source >= _COLUMNS else 0
+    share = data.read(_SHARE_BITS) if source >= _COLUMNS else 0
     if share >> _SHARE_BITS - 1:
         share -= 1 << _SHARE_BITS
-    k = bits.read(6)
-    return source, share, k, bits.read(6) if source == _ROW_BEFORE else k
+    k = data.read(6)
+    return source, share, k, data.read(6) if source == _ROW_BEFORE else k
 
 
 def _read_row(
-    bits: "_Reader",
+    data: "bits.Reader",
     columns: "list[Code]",
     standing: "tuple[bool, bool]",
     present: int,
@@ -305,7 +311,7 @@ def _read_row(
         if present >> width - 1 - column & 1:
             source, share, k, k_opens = columns[column]
             opens = not before or _opens(row)
-            z = bits.value((k_opens if opens else k) if later else None)
+            z = data.value((k_opens if opens else k) if later else None)
             foretold = _foretold(row, None if opens else before, column, source, share)
             change = (foretold if column else anew) + (z >> 1 ^ -(z & 1))
             if not -_LIMIT <= last[column] + change < _LIMIT:
@@ -318,77 +324,3 @@ def _read_row(
 def _zigzag(number: int) -> int:
     """0, -1, 1, -2, ... as 0, 1, 2, 3, ..."""
     return number << 1 if number >= 0 else -1 - (number << 1)
-
-
-class _Writer:
-    """Bits into bytes."""
-
-    def __init__(self) -> None:
-        self._data = bytearray()
-        self._bits = 0
-        self._waiting = 0
-
-    def write(self, number: int, bits: int) -> None:
-        self._bits = self._bits << bits | number
-        self._waiting += bits
-        while self._waiting >= 8:
-            self._waiting -= 8
-            self._data.append(self._bits >> self._waiting)
-            self._bits &= (1 << self._waiting) - 1
-
-    def value(self, z: int, k: "int | None") -> None:
-        """By the Rice code k, or whole."""
-        if k == STILL:
-            return
-        ones = ESCAPE if k is None else z >> k
-        if k is not None and ones < ESCAPE:
-            self.write((1 << ones) - 1 << 1, ones + 1)
-            self.write(z & (1 << k) - 1, k)
-            return
-        if k is not None:
-            self.write((1 << ESCAPE) - 1, ESCAPE)
-        length = len(bin(z)) - 2
-        self.write(length, 7)
-        self.write(z, length)
-
-    def end(self) -> bytes:
-        if self._waiting:
-            self.write(0, 8 - self._waiting)
-        return bytes(self._data)
-
-
-class _Reader:
-    """Bytes into bits. Raises: ValueError beyond their end."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-        self._bits = 0
-        self._waiting = 0
-
-    def read(self, bits: int) -> int:
-        while self._waiting < bits:
-            if self._at == len(self._data):
-                raise ValueError(f"{len(self._data)} bytes; expected more of them")
-            self._bits = self._bits << 8 | self._data[self._at]
-            self._at += 1
-            self._waiting += 8
-        self._waiting -= bits
-        number = self._bits >> self._waiting
-        self._bits &= (1 << self._waiting) - 1
-        return number
-
-    def value(self, k: "int | None") -> int:
-        if k == STILL:
-            return 0
-        ones = ESCAPE if k is None else 0
-        while ones < ESCAPE and self.read(1):
-            ones += 1
-        if k is None or ones == ESCAPE:
-            return self.read(self.read(7))
-        return ones << k | self.read(k)
-
-    def end(self) -> None:
-        """Raises: ValueError unless only the zeros that fill up a byte are left."""
-        if self._at != len(self._data) or self._waiting > 7 or self._bits:
-            raise ValueError(f"{len(self._data)} bytes; expected {self._at} with zeros at the end")

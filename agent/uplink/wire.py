@@ -73,12 +73,12 @@ def envelope(
         return head, 1
     entry.check(items[0][2])
     base = _make_base(head, items[0][2])
-    joined = _joined(items)
     room = limit - entry.size(head) - RECORDS_BYTES
+    joined = _joined(items, room)
     rows = _rows(joined, base, room)
-    body: "Map" = {RECORDS: rows}
-    packed = _packed(joined, base, room, entry.size(body) if len(rows) == len(joined) else None)
-    taken, body = packed or (len(rows), body)
+    taken, body = _packed(joined, base, room) or (0, {})
+    if taken < len(rows) or (taken == len(rows) and entry.size(body) >= entry.size(rows)):
+        taken, body = len(rows), {RECORDS: rows}
     _share_bay(head, body.get(RECORDS, []))
     head.update(body)
     return head, taken
@@ -237,14 +237,18 @@ def _make_base(head: "Map", leading: "Entry") -> "tuple[Item, ...]":
     return mono_us, utc_us, leading[entry.SOURCE], exponent
 
 
-def _joined(items: "list[LaneItem]") -> "list[Entry]":
-    """The entries of the leading records that may share an envelope: seqs in a row, one boot."""
+def _joined(items: "list[LaneItem]", room: int) -> "list[Entry]":
+    """The entries of the leading records that may share an envelope: seqs in a row, one boot, and
+    perhaps room for them all. The first always.
+    """
     joined: "list[Entry]" = []
-    for item in items[: columns.LONGEST]:
+    for item in items:
         if item[0] != "record" or item[1] != items[0][1] + len(joined):
             break
         entry.check(item[2])
-        if item[2][entry.BOOT] != items[0][2][entry.BOOT]:
+        packs = backlog.is_history(item[2])
+        room -= DENSEST_BYTES if packs else entry.size(item[2][entry.FIRST :])
+        if joined and (room < 0 or item[2][entry.BOOT] != items[0][2][entry.BOOT]):
             break
         joined.append(item[2])
     return joined
@@ -262,21 +266,14 @@ def _rows(joined: "list[Entry]", base: "tuple[Item, ...]", room: int) -> "list[E
     return rows
 
 
-def _packed(
-    joined: "list[Entry]", base: "tuple[Item, ...]", room: int, to_beat: "int | None"
-) -> "tuple[int, Map] | None":
-    """(how many, body of the envelope) with the histories packed; None where it is no gain.
-
-    to_beat: bytes of all of them as rows; None: they do not fit that way.
-    """
-    if sum([backlog.is_history(logged) for logged in joined]) < 2:
-        return None
-    count = min(len(joined), room // DENSEST_BYTES)
-    while count > 1:
+def _packed(joined: "list[Entry]", base: "tuple[Item, ...]", room: int) -> "tuple[int, Map] | None":
+    """(how many, body of the envelope): the leading ones that fit with their histories packed."""
+    count = min(len(joined), columns.LONGEST)
+    while sum([backlog.is_history(logged) for logged in joined[:count]]) > 1:
         body = _packed_body(joined[:count], base)
         size = entry.size(body)
         if size <= room:
-            return (count, body) if to_beat is None or size < to_beat else None
+            return count, body
         count = min(count - 1, count * room // size)
     return None
 
@@ -284,8 +281,6 @@ def _packed(
 def _packed_body(joined: "list[Entry]", base: "tuple[Item, ...]") -> "Map":
     histories = [logged for logged in joined if backlog.is_history(logged)]
     places = [n for n, logged in enumerate(joined) if not backlog.is_history(logged)]
-    if not histories:
-        return {RECORDS: [_row(logged, base) for logged in joined]}
     body: "Map" = {PACKED: backlog.pack(histories, base[:2])}
     if places:
         body[RECORDS] = [_row(joined[n], base) for n in places]

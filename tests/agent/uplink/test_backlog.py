@@ -13,7 +13,8 @@ from agent.clock import Stamp
 from agent.errors import RecordError
 from agent.store import cbor, entries, entry
 from agent.store.journal import Journal
-from agent.uplink import wire
+from agent.uplink import topics, wire
+from agent.uplink.consumer import Consumer, Received
 from agent.uplink.feed import Feed, last_of
 from agent.uplink.session import Session
 from bench.walk import quarters
@@ -62,6 +63,24 @@ def test_a_week_drains_in_few_messages() -> None:
 
     assert len(week) == 4032
     assert len(through(week)) <= 7
+
+
+def test_a_consumer_shows_them_as_if_each_had_come_alone() -> None:
+    lane = items(quarters(12), first=1)
+    packed, taken = wire.envelope(EPOCH, "h", lane, LIMIT)
+    assert taken == len(lane)
+    alone = [wire.envelope(EPOCH, "h", [item], LIMIT)[0] for item in lane]
+
+    def printed(envelopes: list[dict[int, Any]]) -> list[dict[str, object]]:
+        consumer = Consumer("scada", ack=True, tell=pytest.fail)
+        topic = topics.topic(topics.LANES["h"], "site", "node")
+        taken = [new for each in envelopes for new in consumer.take(topic, cbor.dumps(each))]
+        return [
+            entries.delivered_json(new.entry, new.key) for new in taken if isinstance(new, Received)
+        ]
+
+    assert printed([packed]) == printed(alone)
+    assert len(printed([packed])) == len(lane)
 
 
 def test_a_smaller_broker_gets_smaller_envelopes() -> None:
