@@ -94,8 +94,10 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
     """Sensors, settings, detectors and the log's lanes a, h and w."""
     from agent import past
     from agent.guard import Guard
+    from agent.history import History
     from agent.in_force import InForce
     from agent.live import LiveSender
+    from agent.local_day import local_day
     from agent.sensors import drivers
     from agent.store.documents import Documents
     from agent.supply_memory import LANE, SupplyMemory
@@ -115,6 +117,7 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
         past=past.from_log(log, journal, PAST_LANES, memory, clock, last_us),
         memory=memory,
         look=in_force.look,
+        history=History(local_day(site.site.time_zone)),
     )
 
 

@@ -11,12 +11,14 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 from agent.clock import LEAP, SET, STEP, Clock
 from agent.detect.detector import Detector, Meter
 from agent.detect.supply import LIVE
 from agent.errors import SensorError, StoreError
+from agent.history import History
 from agent.in_force import Change
 from agent.live import LiveSender
 from agent.past import Past
@@ -25,6 +27,9 @@ from agent.sensors.contract import Item, Sensor
 from agent.store import cbor, entries
 from agent.store.journal import Journal
 from agent.supply_memory import States, SupplyMemory
+
+if TYPE_CHECKING:
+    from agent.history import Told
 
 # An hour of the busiest feeder; beyond it the oldest why and then the oldest event is given up,
 # counted and told.
@@ -43,6 +48,7 @@ class Guard:
     past: what the guard before this one has left; None at the first start of all.
     look: what has changed in the settings that `wire` uses, if anything has.
     memory: notes for the next one what the log says of the supply.
+    history: makes means and extremes of what is measured.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class Guard:
         past: Past | None,
         look: Callable[[], Change | None] = lambda: None,
         memory: SupplyMemory,
+        history: History,
     ) -> None:
         self._sensors = sensors
         self._wire = wire
@@ -67,6 +74,7 @@ class Guard:
         self._past = past
         self._look = look
         self._memory = memory
+        self._history = history
         self._seeing = past is None
         self._supply: dict[str, States] = dict(past.supply) if past else {}
         self._announced: set[str] = set()
@@ -96,6 +104,7 @@ class Guard:
                     tasks.create_task(self._watch(sensor), name=f"sensor {sensor.name}")
                 tasks.create_task(self._flush(), name="flush")
         finally:
+            self._remember(self._history.stop())
             self._retry()
             self._journal.sync()
 
@@ -160,8 +169,29 @@ class Guard:
             self._looked[item.layout.sensor] = seen_us
         if seen_us - self._metered_us >= METER_PERIOD_US:
             self._metered_us = seen_us
-            meters = [meter for d in self._detectors.values() for meter in d.meters()]
-            self._live.send({"meters": [_shown(meter) for meter in meters]})
+            self._measure()
+
+    def _measure(self) -> None:
+        """What every bay measures now, for screens, and, where it is new, for history."""
+        meters = [(name, meter) for name, d in self._detectors.items() for meter in d.meters()]
+        self._live.send({"meters": [_shown(meter) for _, meter in meters]})
+        now = self._clock.stamp(self._clock.now_us())
+        for name, meter in meters:
+            if self._looked.get(name) == meter.t_us:
+                counts = entries.metered(_shown(meter))
+                utc_us = meter.t_us + now.utc_us - now.mono_us
+                self._remember(self._history.feed(meter.bay, counts, meter.t_us, utc_us))
+
+    def _remember(self, told: list[Told]) -> None:
+        """Into lane h, with the next flush: what is known of an interval that has ended.
+
+        The clock's source and error are those of now; the interval's end keeps its own instants.
+        """
+        for record_type, mono_us, utc_us, values in told:
+            stamp = replace(self._clock.stamp(mono_us), utc_us=utc_us)
+            logged = entries.interval_entry(stamp, record_type, values)
+            self._store("h", cbor.dumps(logged))
+            self._live.send({"grew": "h"})
 
     def _wired(self, layout: Layout) -> Detector:
         """A detector that goes on from the supply that was last told."""

@@ -100,6 +100,9 @@ def line(logged: list[object]) -> str:
         return f"{time}  {'ALARM  ' if event.alarm else '       '}{words.sentence(event)}"
     if logged[0] == entry.PLAN_VARIANCE:
         return f"{time}         {words.variance(entries.entry_variance(logged))}"
+    if logged[0] in (entry.HISTORY, entry.EXTREMES):
+        told = words.history if logged[0] == entry.HISTORY else words.extremes
+        return f"{time}         {told(entries.shown(logged))}"
     key = entries.Key("", 0, "", 0)
     shown = entries.delivered_json(logged, key)
     named = [f"{name} {value}" for name, value in shown.items() if name not in _SHOWN_APART]

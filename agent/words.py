@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.records import Event
@@ -45,6 +45,41 @@ def sentence(event: Event) -> str:
 def _largest(values: tuple[float | None, ...]) -> float | None:
     known = [value for value in values if value is not None]
     return max(known) if known else None
+
+
+def history(told: Mapping[str, Any]) -> str:
+    """What a bay measured over a quarter hour, from entries.shown."""
+    return ", ".join(
+        [
+            f"bay {told['bay']}",
+            f"quarter hour from {told['quarter'][11:16]} UTC",
+            f"observed {told['observed_s']} s",
+            f"I {_list(told['currents'])} A",
+            f"U {_list(told['voltages'])} V",
+            f"P {_list([told['active_watts']], 1e-3)} kW",
+            *told["quality"],
+        ]
+    )
+
+
+def extremes(told: Mapping[str, Any]) -> str:
+    """How far a bay's values went on one day, from entries.shown."""
+    most, least = told["maxima"], told["minima"]
+    return ", ".join(
+        [
+            f"bay {told['bay']}",
+            f"day from {told['day_start'][:16]} UTC",
+            f"observed {told['observed_s']} s",
+            f"I up to {_list(most['currents'])} A",
+            f"U {_list(least['voltages'])} to {_list(most['voltages'])} V",
+            f"P {_list([least['active_watts']], 1e-3)} to {_list([most['active_watts']], 1e-3)} kW",
+            *told["quality"],
+        ]
+    )
+
+
+def _list(values: Sequence[float | None], scale: float = 1.0) -> str:
+    return " ".join("-" if value is None else f"{value * scale:.0f}" for value in values)
 
 
 def variance(values: Mapping[str, Any]) -> str:

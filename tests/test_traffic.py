@@ -17,7 +17,11 @@ from pathlib import Path
 import cbor2
 import pytest
 
+from agent.clock import Stamp
+from agent.store import cbor, entries, entry
+from agent.uplink import wire
 from agent.uplink.mqtt import connect
+from bench.walk import quarters
 from tests.agent.uplink.broker import Mosquitto
 
 CDDL = Path("agent/uplink/ftu.cddl").resolve()
@@ -138,7 +142,7 @@ def test_what_is_sent_is_what_the_schema_says(
 
 @pytest.mark.parametrize(
     ("key", "wrong"),
-    [(3, 0), (3, None), (3, 1.5), (2, "q"), (6, 9), (12, []), (12, [[99, 0]]), (5, "now")],
+    [(3, 0), (3, None), (3, 1.5), (2, "q"), (4, -1), (12, []), (12, [[99, 0]]), (13, "now")],
     ids=str,
 )
 def test_the_schema_can_refuse(
@@ -147,6 +151,53 @@ def test_the_schema_can_refuse(
     envelope = cbor2.loads(traffic["e/a"][0])
     assert valid(zcbor, cbor2.dumps(envelope), "envelope")
     assert not valid(zcbor, cbor2.dumps({**envelope, key: wrong}), "envelope")
+
+
+STAMP = Stamp(41, 1_479_300_000_001, 1_795_478_400_000_000, 2, 12_000)
+EXTREMES = {
+    "bay": "head",
+    "day_start_utc_s": 1_795_392_000,
+    "observed_s": 86_400,
+    **{name: [*range(12), None] for name in ("maxima", "minima")},
+    **{f"{name}_after_s": [*range(12), None] for name in ("maxima", "minima")},
+    "quality": entry.UNEVEN,
+}
+
+
+def slow_traffic() -> dict[str, list[list[object]]]:
+    """What takes a quarter hour, a day or a step of the clock to be said, as records of lane h."""
+    other_clock = Stamp(41, STAMP.mono_us + 5, STAMP.utc_us + 6, 1, None)
+    between = entries.blind_entry(other_clock, 77, "restart")
+    extremes = entries.interval_entry(STAMP, entry.EXTREMES, EXTREMES)
+    at = (41, STAMP.mono_us, STAMP.utc_us, 2, 1 << 14)
+    offsets = {"utc_offset_after_us": STAMP.utc_us - STAMP.mono_us, "cause": "set"}
+    timemap = entry.compose(entry.TIMEMAP, at, offsets)
+    step = entry.compose(entry.TIMEMAP, at, {**offsets, "utc_offset_before_us": 1_500_000})
+    week = quarters(20)
+    return {
+        "history": quarters(1, 1),
+        "extremes": [extremes],
+        "timemap": [timemap, step],
+        "own-clock": [timemap, between],
+        "backlog": week,
+        "backlog-with-others-between": [*week[:7], between, extremes, *week[7:], timemap],
+    }
+
+
+@pytest.mark.parametrize("name", slow_traffic())
+def test_what_takes_its_time_is_what_the_schema_says_too(name: str, zcbor: str) -> None:
+    logged = slow_traffic()[name]
+    items = [("record", 7 + n, each) for n, each in enumerate(logged)]
+
+    envelope, taken = wire.envelope(5, "h", items, 8192)
+
+    payload = cbor.dumps(envelope)
+    assert taken == len(logged)
+    assert (wire.PACKED in envelope) == name.startswith("backlog")
+    assert valid(zcbor, payload, "envelope"), payload.hex()
+    assert walk(payload, 0, depth=0) == len(payload)
+    for key, wrong in ((wire.CLOCK, bytes(13)), (wire.PACKED, [["head"]]), (wire.FIRST, 0)):
+        assert not valid(zcbor, cbor2.dumps({**envelope, key: wrong}), "envelope")
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -24,12 +24,24 @@ Values = Mapping[str, float | int | str]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Enough for any sentence of ours; what comes from a peer's error text ends here.
 _TEXT_LENGTH = 240
+QUARTER_US = 900_000_000
 # What a float64 holds exactly; a current or voltage beyond it is not one.
 _LARGEST_COUNT = 1 << 53
 
 _CURRENTS = tuple(f"current_{phase}_centiamps" for phase in "abc")
 _VOLTAGES = tuple(f"voltage_{phase}_decivolts" for phase in "abc")
 _AMPERE, _VOLT, _PERCENT = 100, 10, 100
+
+# Of entry.METERED: the power of ten of one count, and by what names the last ones are known.
+_EXPONENTS = (-2, -2, -2, -2, -1, -1, -1, -1, 2, 2, -3, -2, -1)
+_METERED = (
+    "neutral_volts",
+    "active_watts",
+    "reactive_vars",
+    "frequency_hz",
+    "negative_amps",
+    "negative_volts",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +185,11 @@ def timemap_entry(change: Timemap) -> Entry:
     return entry.compose(entry.TIMEMAP, _at(change.at), values)
 
 
+def interval_entry(stamp: Stamp, record_type: int, values: Mapping[str, Any]) -> Entry:
+    """A history or extremes, as agent/history.py answers them, of an interval up to `stamp`."""
+    return entry.compose(record_type, _at(stamp), dict(values))
+
+
 def entry_stamp(logged: Entry) -> Stamp:
     """The instant of any entry."""
     _, boot, mono_us, utc_us, source, error_us = logged[: entry.FIRST]
@@ -194,6 +211,10 @@ def shown(logged: Entry) -> dict[str, object]:
     elif named["type"] == "why":
         lane, seq, why = entry_why(logged)
         told |= {"of": {"lane": lane, "seq": seq}, "why": _finite(why)}
+    elif named["type"] == "history":
+        told |= _history_json(named)
+    elif named["type"] == "extremes":
+        told |= _extremes_json(named)
     else:
         told |= {name: value for name, value in named.items() if name not in _HEADER}
     clock = {name: named.get(name) for name in ("source", "error_us", "boot", "mono_us")}
@@ -214,31 +235,26 @@ def utc_text(utc_us: int) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond:06d}Z"
 
 
-def meter_row(
-    bay: str,
-    currents: Sequence[float | None],
-    voltages: Sequence[float | None],
-    residual_amps: float | None,
-    neutral_volts: float | None,
-) -> list[Any]:
-    """What a bay measures now, as a row of the live values, in the scales of entry.POINTS."""
-    amps = [_counts(value, _AMPERE) for value in (*currents, residual_amps)]
-    volts = [_counts(value, _VOLT) for value in (*voltages, neutral_volts)]
-    return [bay, *amps, *volts]
+def metered(meter: Mapping[str, Any]) -> list[int | None]:
+    """What a bay measures, by the names of `unmetered`, as counts in the order of entry.METERED."""
+    values = [*meter["currents"], meter["residual_amps"], *meter["voltages"]]
+    values += [meter[name] for name in _METERED]
+    return [_counts(v, 10.0**-e) for v, e in zip(values, _EXPONENTS, strict=True)]
+
+
+def unmetered(counts: Sequence[int | None]) -> dict[str, Any]:
+    """The inverse of `metered`: amperes, volts, watts, vars and hertz."""
+    return _by_names([_powered(c, e) for c, e in zip(counts, _EXPONENTS, strict=True)])
+
+
+def meter_row(meter: Mapping[str, Any]) -> list[Any]:
+    """What a bay measures now, as a row of the live values."""
+    return [meter["bay"], *metered(meter)]
 
 
 def row_meter(row: Sequence[Any]) -> dict[str, Any]:
-    """The inverse of `meter_row`, by the names of its arguments."""
-    bay, *counts = row
-    amps = [_unscaled(value, _AMPERE) for value in counts[:4]]
-    volts = [_unscaled(value, _VOLT) for value in counts[4:]]
-    return {
-        "bay": bay,
-        "currents": amps[:3],
-        "voltages": volts[:3],
-        "residual_amps": amps[3],
-        "neutral_volts": volts[3],
-    }
+    """The inverse of `meter_row`."""
+    return {"bay": row[0], **unmetered(row[1:])}
 
 
 _HEADER = ("type", "boot", "mono_us", "utc_us", "source", "error_us")
@@ -295,6 +311,61 @@ def _event_json(named: Mapping[str, Any]) -> dict[str, object]:
     return told | {name: value for name, value in optional.items() if value is not None}
 
 
+def _history_json(named: Mapping[str, Any]) -> dict[str, object]:
+    """The quarter hour's means by the names of `unmetered`, and its beginning."""
+    begin_us = (named["utc_us"] - 1) // QUARTER_US * QUARTER_US
+    return {
+        "bay": named["bay"],
+        "quarter": utc_text(begin_us),
+        **unmetered([named.get(name) for name in entry.METERED]),
+        "observed_s": named["observed_s"],
+        "quality": _qualities(named),
+    }
+
+
+def _extremes_json(named: Mapping[str, Any]) -> dict[str, object]:
+    """The day's largest and smallest values by the names of `unmetered`, and their instants."""
+    start_s = named["day_start_utc_s"]
+    told: dict[str, object] = {"bay": named["bay"], "day_start": utc_text(start_s * 1_000_000)}
+    for which in ("maxima", "minima"):
+        values, after_s = _numbers(named, which), _numbers(named, f"{which}_after_s")
+        told[which] = unmetered(values)
+        told[f"{which}_at"] = _by_names(
+            [None if s is None else utc_text((start_s + s) * 1_000_000) for s in after_s]
+        )
+    return told | {"observed_s": named["observed_s"], "quality": _qualities(named)}
+
+
+def _numbers(named: Mapping[str, Any], name: str) -> list[int | None]:
+    """A list of extremes. Raises: RecordError for one that cannot be."""
+    values: list[int | None] = named[name]
+    if len(values) != len(entry.METERED) or any(isinstance(value, str) for value in values):
+        raise RecordError(f"extremes.{name}", entry.short(values), "a number or null for each")
+    return values
+
+
+def _qualities(named: Mapping[str, Any]) -> list[str]:
+    bits = named.get("quality") or 0
+    return [name for bit, name in enumerate(entry.QUALITIES) if bits >> bit & 1]
+
+
+def _by_names(values: Sequence[Any]) -> dict[str, Any]:
+    """What is in the order of entry.METERED, by the names of `unmetered`."""
+    named = {
+        "currents": list(values[:3]),
+        "residual_amps": values[3],
+        "voltages": list(values[4:7]),
+    }
+    return named | dict(zip(_METERED, values[7:], strict=True))
+
+
+def _powered(counts: int | None, exponent: int) -> float | None:
+    """Counts of 10^exponent each."""
+    if counts is None:
+        return None
+    return counts * 10.0**exponent if exponent > 0 else counts / 10**-exponent
+
+
 def _bounds(t_us: int, named: Mapping[str, Any]) -> tuple[int, int] | None:
     earliest_us, latest_us = named.get("earliest_before_us"), named.get("latest_before_us")
     if earliest_us is None or latest_us is None:
@@ -311,14 +382,14 @@ def _minus(t_us: int, other_us: int | None) -> int | None:
     return None if other_us is None else t_us - other_us
 
 
-def _counts(value: float | None, per_unit: int) -> int | None:
+def _counts(value: float | None, per_unit: float) -> int | None:
     """A value in counts of the scale; what is not a number of this world is absent."""
     if value is None or not abs(value * per_unit) < _LARGEST_COUNT:
         return None
     return round(value * per_unit)
 
 
-def _unscaled(counts: int | None, per_unit: int) -> float | None:
+def _unscaled(counts: int | None, per_unit: float) -> float | None:
     return None if counts is None else counts / per_unit
 
 

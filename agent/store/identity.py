@@ -34,7 +34,7 @@ def settle_epoch(root: Path) -> int:
     with _directory_lock(root):
         epoch = read_epoch(root)
         if epoch is None:
-            epoch = _epoch_of_segments(root) or secrets.randbelow((1 << 64) - 1) + 1
+            epoch = _epoch_of_segments(root) or secrets.randbelow((1 << 32) - 1) + 1
             disk.replace_file(root / "epoch", disk.checked_line(f"{epoch:0{_EPOCH_DIGITS}x}"))
     return epoch
 

@@ -14,8 +14,9 @@ from agent.errors import RecordError
 from agent.store import cbor, entry
 from agent.store.journal import Item, LaneReader, Stored
 
-# A full envelope holds some 150 small records.
+# A full envelope holds some 150 small records; of histories, packed, 900.
 READ_AHEAD = 160
+HISTORY_AHEAD = 900
 # Two places of the lane are sent from in turn: its end, and what is resent.
 RUNS = 2
 
@@ -33,6 +34,7 @@ class Feed:
     def __init__(self, root: Path, lane: str, *, start: int, tell: Callable[[str], None]) -> None:
         self.lane = lane
         self.unreadable = 0
+        self._ahead = HISTORY_AHEAD if lane == "h" else READ_AHEAD
         self._root = root
         self._tell = tell
         self._tail = LaneReader(root, lane, after=self._end(start) - 1)
@@ -45,7 +47,7 @@ class Feed:
 
     def grow(self) -> int:
         """Look how far the lane reaches now: its next seq."""
-        while self._tail.read(READ_AHEAD):
+        while self._tail.read(self._ahead):
             pass
         return self._tail.next_seq
 
@@ -59,7 +61,7 @@ class Feed:
         # The one used last comes first, so that the other one is given up.
         self._runs = [run, *[each for each in self._runs if each is not run][: RUNS - 1]]
         run.skip_to(first)
-        run.items += [self._opened(item) for item in run.reader.read(READ_AHEAD - len(run.items))]
+        run.items += [self._opened(item) for item in run.reader.read(self._ahead - len(run.items))]
         return run.items
 
     def close(self) -> None:

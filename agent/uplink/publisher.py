@@ -162,7 +162,7 @@ class Publisher:
         self._wake.set()
 
     def live(self, meters: Sequence[Mapping[str, Any]]) -> None:
-        """What the bays measure now, each by the arguments of entries.meter_row.
+        """What the bays measure now, each by the names of entries.unmetered.
 
         The latest wins; what no link took meanwhile is counted and gone.
         """
@@ -503,16 +503,7 @@ class Publisher:
 
     def _live_payload(self, meters: Sequence[Mapping[str, Any]]) -> bytes:
         stamp = self._clock.stamp(self._clock.now_us())
-        rows = [
-            entries.meter_row(
-                meter["bay"],
-                meter["currents"],
-                meter["voltages"],
-                meter["residual_amps"],
-                meter["neutral_volts"],
-            )
-            for meter in meters
-        ]
+        rows = [entries.meter_row(meter) for meter in meters]
         return cbor.dumps(wire.live(stamp.utc_us, stamp.mono_us, rows))
 
     def _state(self, number: int, *, online: bool) -> bytes:

@@ -1,14 +1,18 @@
 """What travels: entries of one lane as envelopes, and the other payloads, as CBOR items.
 
 Maps with integer keys, described for the world in ftu.cddl. An envelope carries consecutive
-records of one lane, or one range of seqs declared lost; what its records share stands in it once.
+records of one lane, or one range of seqs declared lost; what its records share stands in it once,
+and a backlog of histories as packed columns (backlog.py). Envelopes of schema 1 are still read.
 Whatever comes in is checked to the last integer and raises ValueError with one clear line; keys,
 columns and record types of a later version pass. Bytes stay outside: see cbor.py.
 
 Portable.
 """
 
+import struct
+
 from agent.store import entry
+from agent.uplink import backlog, columns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,19 +26,25 @@ if TYPE_CHECKING:
     # epoch, lowest seq still kept, next seq, lost ranges (first, last, reason)
     LaneState = tuple[int, int, int, list[tuple[int, int, str]]]
 
-VERSION = 1
+VERSION = 2
 
-# Keys of an envelope.
+# Keys of an envelope; UTC, SOURCE, ERROR and MONO are those of schema 1, CLOCK holds all four.
 SCHEMA, EPOCH, LANE, FIRST, BOOT, UTC, SOURCE, ERROR, FLAGS, MONO, BAY, LOST, RECORDS = range(13)
+CLOCK, PACKED = 13, 14
 
 EXERCISE = 1  # a drill: never taken for the real thing
 REPLAY = 2  # sent before, sent again
 
-# The base lies on the monotonic clock's last multiple of 2^16 us, so that it takes five bytes for
-# nine years and the first record's offset at most three.
+# The base lies on the monotonic clock's last multiple of 2^16 us, so that it takes four bytes for
+# nine years and the first record's offset at most three. Source, error, mono, UTC: as integers of
+# their own they would take 23 bytes with their keys instead of 16.
 MONO_SHIFT = 16
+_CLOCK_FORMAT, _CLOCK_BYTES = ">BBIQ", 14
+_NO_ERROR = 255
 # At most: the key of the records and the head of their array.
 RECORDS_BYTES = 4
+# A history takes more than this when it is packed, so that more of them need not be tried at once.
+DENSEST_BYTES = 8
 # What `birth` tells of losses is a help; each of them is also told once in its lane.
 LOST_TOLD = 32
 
@@ -50,7 +60,7 @@ def envelope(
 
     items: ("record", seq, entry) or ("lost", first, last, reason), ascending. limit: bytes of the
     envelope as CBOR; one record is always taken. Records belong together while their seqs follow
-    each other and boot, clock source and clock error (rounded up to a power of two) are the same.
+    each other in one boot. Clock errors are rounded up to a power of two.
     Raises: ValueError for no items, or for an entry that is none.
     """
     if not items:
@@ -62,11 +72,16 @@ def envelope(
         head[LOST] = list(items[0][1:])
         return head, 1
     entry.check(items[0][2])
-    base_us = _make_base(head, items[0][2])
-    rows = _rows(items, base_us, limit - entry.size(head) - RECORDS_BYTES)
-    _share_bay(head, rows)
-    head[RECORDS] = rows
-    return head, len(rows)
+    base = _make_base(head, items[0][2])
+    room = limit - entry.size(head) - RECORDS_BYTES
+    joined = _joined(items, room)
+    rows = _rows(joined, base, room)
+    taken, body = _packed(joined, base, room) or (0, {})
+    if taken < len(rows) or (taken == len(rows) and entry.size(body) >= entry.size(rows)):
+        taken, body = len(rows), {RECORDS: rows}
+    _share_bay(head, body.get(RECORDS, []))
+    head.update(body)
+    return head, taken
 
 
 def open_envelope(item: "Item") -> "tuple[int, str, list[LaneItem]]":
@@ -80,11 +95,13 @@ def open_envelope(item: "Item") -> "tuple[int, str, list[LaneItem]]":
         if RECORDS in item:
             raise ValueError("records and a lost range; expected one of them")
         return epoch, lane, [_lost(item[LOST], first)]
-    rows = _list(item.get(RECORDS), "records")
-    if not rows or first + len(rows) - 1 > _I63:
-        raise ValueError(f"{len(rows)} records; expected at least one, seqs below 2^63")
     base = _open_base(item)
-    return epoch, lane, [("record", first + n, _open_row(row, base)) for n, row in enumerate(rows)]
+    entries = [_open_row(row, base) for row in _open_rows(item)]
+    if PACKED in item:
+        entries = _open_packed(item[PACKED], entries, base)
+    if not entries or first + len(entries) - 1 > _I63:
+        raise ValueError(f"{len(entries)} records; expected at least one, seqs below 2^63")
+    return epoch, lane, [("record", first + n, logged) for n, logged in enumerate(entries)]
 
 
 def flags_of(item: "Map") -> int:
@@ -187,8 +204,8 @@ def open_ack(item: "Item") -> "tuple[int, dict[str, int]]":
 def live(utc_us: int, mono_us: int, bays: "list[list[Item]]") -> "Map":
     """What the bays measure now, for screens.
 
-    bays: rows [bay, ia, ib, ic, 3I0, ua, ub, uc, U0], integers in the scales of entry.POINTS,
-    null where there is no sensor.
+    bays: rows [bay, value, ...] in the order and the scales of entry.METERED, null where there is
+    no sensor.
     """
     return {0: VERSION, 1: utc_us, 2: mono_us, 3: [list(row) for row in bays]}
 
@@ -208,55 +225,82 @@ def lane_letter(lane: "Item") -> str:
     return lane
 
 
-def _make_base(head: "Map", leading: "Entry") -> "tuple[int, int]":
-    """Put into the head what its records share; answers (mono_us, utc_us) of the base."""
-    mono_us = leading[entry.MONO] >> MONO_SHIFT << MONO_SHIFT
-    utc_us = leading[entry.UTC] - leading[entry.MONO] + mono_us
-    head[BOOT] = leading[entry.BOOT]
-    head[UTC] = utc_us
-    head[SOURCE] = leading[entry.SOURCE]
+def _make_base(head: "Map", leading: "Entry") -> "tuple[Item, ...]":
+    """Put into the head what its records share; answers (mono_us, utc_us, source, exponent)."""
+    mono = min(leading[entry.MONO] >> MONO_SHIFT, (1 << 32) - 1)
+    mono_us = mono << MONO_SHIFT
+    utc_us = max(0, leading[entry.UTC] - leading[entry.MONO] + mono_us)
     exponent = entry.error_exponent(leading[entry.ERROR])
-    if exponent is not None:
-        head[ERROR] = exponent
-    head[MONO] = mono_us >> MONO_SHIFT
-    return mono_us, utc_us
+    told = _NO_ERROR if exponent is None else exponent
+    head[BOOT] = leading[entry.BOOT]
+    head[CLOCK] = struct.pack(_CLOCK_FORMAT, leading[entry.SOURCE], told, mono, utc_us)
+    return mono_us, utc_us, leading[entry.SOURCE], exponent
 
 
-def _rows(items: "list[LaneItem]", base_us: "tuple[int, int]", room: int) -> "list[Entry]":
-    """The leading records that join the first one, in at most `room` bytes; the first always."""
-    rows: "list[Entry]" = []
+def _joined(items: "list[LaneItem]", room: int) -> "list[Entry]":
+    """The entries of the leading records that may share an envelope: seqs in a row, one boot, and
+    perhaps room for them all. The first always.
+    """
+    joined: "list[Entry]" = []
     for item in items:
-        if item[0] != "record":
+        if item[0] != "record" or item[1] != items[0][1] + len(joined):
             break
         entry.check(item[2])
-        row = _row(item[2], base_us)
+        packs = backlog.is_history(item[2])
+        room -= DENSEST_BYTES if packs else entry.size(item[2][entry.FIRST :])
+        if joined and (room < 0 or item[2][entry.BOOT] != items[0][2][entry.BOOT]):
+            break
+        joined.append(item[2])
+    return joined
+
+
+def _rows(joined: "list[Entry]", base: "tuple[Item, ...]", room: int) -> "list[Entry]":
+    """The leading ones as rows, in at most `room` bytes; the first always."""
+    rows: "list[Entry]" = []
+    for logged in joined:
+        row = _row(logged, base)
         room -= entry.size(row)
-        if rows and (room < 0 or not _joins(item, items[0], len(rows))):
+        if rows and room < 0:
             break
         rows.append(row)
     return rows
 
 
-def _joins(item: "LaneItem", leading: "LaneItem", distance: int) -> bool:
-    """Whether the item can stand in one envelope with the leading one, so many seqs before."""
-    ours, theirs = item[2], leading[2]
-    return (
-        item[1] == leading[1] + distance
-        and ours[entry.BOOT] == theirs[entry.BOOT]
-        and ours[entry.SOURCE] == theirs[entry.SOURCE]
-        and entry.error_exponent(ours[entry.ERROR]) == entry.error_exponent(theirs[entry.ERROR])
-    )
+def _packed(joined: "list[Entry]", base: "tuple[Item, ...]", room: int) -> "tuple[int, Map] | None":
+    """(how many, body of the envelope): the leading ones that fit with their histories packed."""
+    count = min(len(joined), columns.LONGEST)
+    while sum([backlog.is_history(logged) for logged in joined[:count]]) > 1:
+        body = _packed_body(joined[:count], base)
+        size = entry.size(body)
+        if size <= room:
+            return count, body
+        count = min(count - 1, count * room // size)
+    return None
 
 
-def _row(logged: "Entry", base_us: "tuple[int, int]") -> "Entry":
+def _packed_body(joined: "list[Entry]", base: "tuple[Item, ...]") -> "Map":
+    histories = [logged for logged in joined if backlog.is_history(logged)]
+    places = [n for n, logged in enumerate(joined) if not backlog.is_history(logged)]
+    body: "Map" = {PACKED: backlog.pack(histories, base[:2])}
+    if places:
+        body[RECORDS] = [_row(joined[n], base) for n in places]
+        body[PACKED].append(places)
+    return body
+
+
+def _row(logged: "Entry", base: "tuple[Item, ...]") -> "Entry":
     """An entry without what the envelope says: [type, at, column, ...].
 
-    UTC drifts against the monotonic clock as the system clock is corrected: `at` is the offset to
-    both bases, or [offset, what UTC is ahead of it].
+    UTC drifts against the monotonic clock as the system clock is corrected, and so does its error:
+    `at` is the offset to both bases, or [offset, what UTC is ahead of it], or these two and the
+    record's own clock source and error.
     """
-    offset_us = logged[entry.MONO] - base_us[0]
-    ahead_us = logged[entry.UTC] - base_us[1] - offset_us
+    offset_us = logged[entry.MONO] - base[0]
+    ahead_us = logged[entry.UTC] - base[1] - offset_us
+    clock = (logged[entry.SOURCE], entry.error_exponent(logged[entry.ERROR]))
     at = [offset_us, ahead_us] if ahead_us else offset_us
+    if clock != base[2:]:
+        at = [offset_us, ahead_us, clock[0], clock[1]]
     return [logged[entry.TYPE], at] + entry.trimmed(logged)[entry.FIRST :]
 
 
@@ -274,28 +318,45 @@ def _share_bay(head: "Map", rows: "list[Entry]") -> None:
 
 
 def _open_base(item: "Map") -> "tuple[Item, ...]":
-    """(boot, mono_us, utc_us, source, error_us, bay) that the records share."""
-    exponent = item.get(ERROR)
-    if exponent is not None:
-        _whole(exponent, "clock error", 0, entry.LARGEST_EXPONENT)
+    """(mono_us, utc_us, source, exponent, boot, bay) that the records share."""
     bay = item.get(BAY)
     if bay is not None:
         _text(bay, "bay")
+    clock = _open_packed_clock(item[CLOCK]) if CLOCK in item else _open_plain_clock(item)
+    return clock + (_whole(item.get(BOOT), "boot", 0, _I63), bay)
+
+
+def _open_packed_clock(clock: "Item") -> "tuple[Item, ...]":
+    if len(_bytes(clock, "clock")) != _CLOCK_BYTES:
+        raise ValueError(f"clock of {len(clock)} bytes; expected {_CLOCK_BYTES}")
+    source, exponent, mono, utc_us = struct.unpack(_CLOCK_FORMAT, clock)
+    told = None if exponent == _NO_ERROR else _exponent(exponent)
+    return mono << MONO_SHIFT, _whole(utc_us, "UTC base", 0, _I63), source, told
+
+
+def _open_plain_clock(item: "Map") -> "tuple[Item, ...]":
+    """Of schema 1."""
+    exponent = item.get(ERROR)
     return (
-        _whole(item.get(BOOT), "boot", 0, _I63),
         _whole(item.get(MONO), "monotonic base", 0, _I63 >> MONO_SHIFT) << MONO_SHIFT,
         _whole(item.get(UTC), "UTC base", -_I63, _I63),
         _whole(item.get(SOURCE), "clock source", 0, 255),
-        None if exponent is None else 1 << exponent,
-        bay,
+        None if exponent is None else _exponent(exponent),
     )
 
 
+def _open_rows(item: "Map") -> "list[Item]":
+    if PACKED in item and RECORDS not in item:
+        return []
+    return _list(item.get(RECORDS), "records")
+
+
 def _open_row(row: "Item", base: "tuple[Item, ...]") -> "Entry":
-    boot, mono_us, utc_us, source, error_us, bay = base
+    mono_us, utc_us, _, _, boot, bay = base
     if type(row) is not list or len(row) < 2:
         raise ValueError(f"record {entry.short(row)}; expected [type, at, column, ...]")
-    offset_us, ahead_us = _open_at(row[1])
+    offset_us, ahead_us, source, exponent = _open_at(row[1], base)
+    error_us = None if exponent is None else 1 << exponent
     logged = [row[0], boot, mono_us + offset_us, utc_us + offset_us + ahead_us, source, error_us]
     logged += row[2:]
     if row[0] == entry.EVENT and len(row) > _BAY_PLACE and row[_BAY_PLACE] is None:
@@ -304,11 +365,37 @@ def _open_row(row: "Item", base: "tuple[Item, ...]") -> "Entry":
     return entry.trimmed(logged)
 
 
-def _open_at(at: "Item") -> "tuple[int, int]":
-    pair = at if type(at) is list else [at, 0]
-    if len(pair) != 2:
-        raise ValueError(f"instant {entry.short(at)}; expected an offset, or [offset, ahead]")
-    return _whole(pair[0], "offset", -_I63, _I63), _whole(pair[1], "ahead", -_I63, _I63)
+def _open_at(at: "Item", base: "tuple[Item, ...]") -> "tuple[Item, ...]":
+    """(offset_us, ahead_us, source, exponent) of a record."""
+    parts = at if type(at) is list else [at, 0]
+    if len(parts) not in (2, 4):
+        raise ValueError(f"instant {entry.short(at)}; expected an offset, [offset, ahead, ...]")
+    offset_us = _whole(parts[0], "offset", -_I63, _I63)
+    ahead_us = _whole(parts[1], "ahead", -_I63, _I63)
+    if len(parts) == 2:
+        return offset_us, ahead_us, base[2], base[3]
+    exponent = None if parts[3] is None else _exponent(parts[3])
+    return offset_us, ahead_us, _whole(parts[2], "clock source", 0, 255), exponent
+
+
+def _open_packed(packed: "Item", plain: "list[Entry]", base: "tuple[Item, ...]") -> "list[Entry]":
+    """Histories and the plain records between them, in the order of their seqs."""
+    bays, data = _fields(packed, "packed histories", 2)
+    places = _list(packed[2], "places") if len(packed) > 2 else []
+    for bay in _list(bays, "bays"):
+        _text(bay, "bay")
+    entries = backlog.unpack(bays, _bytes(data, "columns"), base[4], base[:2])
+    if len(places) != len(plain):
+        raise ValueError(f"{len(places)} places; expected one for each of {len(plain)} records")
+    at_least = 0
+    for place, logged in zip(places, plain):
+        at_least = _whole(place, "place", at_least, len(entries)) + 1
+        entries.insert(place, logged)
+    return entries
+
+
+def _exponent(exponent: "Item") -> int:
+    return _whole(exponent, "clock error", 0, entry.LARGEST_EXPONENT)
 
 
 def _lost(lost: "Item", first: int) -> "LaneItem":
@@ -358,7 +445,9 @@ def _open_versions(versions: "Item") -> "dict[str, str]":
 
 
 def _open_bay(row: "Item") -> "list[Item]":
-    fields = _fields(row, "bay", 9)
+    """A row of live values; the last five came with schema 2."""
+    width = 1 + len(entry.METERED)
+    fields = (_fields(row, "bay", 9) and row[:width]) + [None] * (width - len(row))
     _text(fields[0], "bay")
     for count in fields[1:]:
         if count is not None:

@@ -16,6 +16,7 @@ from agent.detect.detector import Detector
 from agent.detect.settings import defaults
 from agent.errors import SensorError, StoreError
 from agent.guard import WAITING_LIMIT, Guard
+from agent.history import History, quarter_of
 from agent.in_force import Change
 from agent.live import LiveSender
 from agent.past import Past
@@ -86,6 +87,7 @@ def guard(
         live=LiveSender(folder),
         past=past,
         memory=SupplyMemory(folder / "supply", folder / "log", 1, 1),
+        history=History(quarter_of),
     )
 
 
@@ -224,6 +226,39 @@ def test_a_guard_that_has_decided_nothing_yet_does_not_claim_to_have_looked(
         watching._live.close()
 
 
+def test_what_was_measured_until_the_stop_is_in_the_log_with_its_coverage(tmp_path: Path) -> None:
+    samples = counts(*healthy(4800))
+    wired = layout(1600)
+    blocks: list[Item | Exception] = [
+        Block(wired, k, 0, samples[:, k : k + 8]) for k in range(0, samples.shape[1], 8)
+    ]
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, blocks))
+
+    histories = [each for each in told(tmp_path, "h") if each["type"] == "history"]
+    # Measured each half second of three: the first look says nothing of the time before it. A
+    # quarter hour that happens to end meanwhile makes two parts.
+    assert sum(each["observed_s"] for each in histories) in (2, 3)
+    for each in histories:
+        assert each["bay"] == BAY.name
+        assert each["voltage_a_decivolts"] == pytest.approx(57_735, rel=0.002)
+    days = [each for each in told(tmp_path, "h") if each["type"] == "extremes"]
+    assert {each["maxima"][4] for each in days} == {histories[0]["voltage_a_decivolts"]}
+
+
+def test_what_an_invalid_block_shows_is_no_history(tmp_path: Path) -> None:
+    samples = counts(*healthy(4800))
+    wired = layout(1600)
+    blocks: list[Item | Exception] = [
+        Block(wired, k, 0, samples[:, k : k + 8], Quality.INVALID)
+        for k in range(0, samples.shape[1], 8)
+    ]
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, blocks))
+
+    assert told(tmp_path, "h") == []
+
+
 def test_an_invalid_block_is_no_sight(tmp_path: Path) -> None:
     wired = Layout("wire", tuple(Channel(role, "A") for role in ROLES), Fraction(1600))
     block = Block(wired, 0, 0, counts(*healthy(80)), Quality.INVALID)
@@ -282,6 +317,7 @@ def test_other_settings_judge_from_the_next_block_on_and_the_log_says_so_before(
             live=LiveSender(tmp_path),
             past=None,
             memory=SupplyMemory(tmp_path / "supply", tmp_path / "log", 1, 1),
+            history=History(quarter_of),
             look=committed.look,
         )
         run(watching)

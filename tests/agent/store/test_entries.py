@@ -69,6 +69,79 @@ def test_the_error_of_the_clock_is_rounded_up_never_down(error_us: int) -> None:
     assert error_us <= kept <= max(1, 2 * error_us)
 
 
+METER = {
+    "currents": [57.32, 58.16, None],
+    "residual_amps": 1.0,
+    "voltages": [6003.2, 5999.2, 5999.5],
+    "neutral_volts": 26.1,
+    "active_watts": 965_300.0,
+    "reactive_vars": -374_200.0,
+    "frequency_hz": 49.998,
+    "negative_amps": 0.33,
+    "negative_volts": None,
+}
+
+
+def test_what_is_metered_comes_back_in_its_units() -> None:
+    assert entries.unmetered(entries.metered(METER)) == METER
+
+
+@given(st.floats(allow_infinity=True, allow_nan=True))
+def test_a_value_of_another_world_is_absent(value: float) -> None:
+    (count, *_) = entries.metered({**METER, "currents": [value, 0.0, 0.0]})
+
+    assert (count is None) == (not abs(value * 100) < 1 << 53)
+
+
+def test_a_history_is_shown_in_units_with_its_quarter_hour() -> None:
+    values: dict[str, Any] = dict(zip(entry.METERED, entries.metered(METER), strict=True))
+    values |= {"bay": "head", "observed_s": 450, "quality": entry.UNEVEN | entry.CUT}
+    end = Stamp(3, 5_000_000, 1_795_478_400_000_000, 2, 900)
+
+    shown = entries.shown(entries.interval_entry(end, entry.HISTORY, values))
+
+    assert shown == {
+        "event": "history",
+        "bay": "head",
+        "quarter": "2026-11-23T23:45:00.000000Z",
+        **METER,
+        "observed_s": 450,
+        "quality": ["uneven", "cut"],
+        "t": "2026-11-24T00:00:00.000000Z",
+        "clock": {"source": "ntp", "error_us": 1024, "boot": 3, "mono_us": 5_000_000},
+    }
+
+
+def extremes(**changed: object) -> list[Any]:
+    values = {
+        "bay": "head",
+        "day_start_utc_s": 1_795_392_000,
+        "observed_s": 86_400,
+        "maxima": entries.metered(METER),
+        "maxima_after_s": [3600] * 12 + [None],
+        "minima": entries.metered(METER),
+        "minima_after_s": [-1] * 12 + [None],
+    }
+    return entries.interval_entry(STAMP, entry.EXTREMES, {**values, **changed})
+
+
+def test_extremes_are_shown_with_their_instants() -> None:
+    shown: Any = entries.shown(extremes())
+
+    assert shown["day_start"] == "2026-11-23T00:00:00.000000Z"
+    assert shown["maxima"] == shown["minima"] == METER
+    assert shown["maxima_at"]["active_watts"] == "2026-11-23T01:00:00.000000Z"
+    assert shown["minima_at"]["voltages"] == ["2026-11-22T23:59:59.000000Z"] * 3
+    assert shown["maxima_at"]["negative_volts"] is None
+
+
+@pytest.mark.parametrize("wrong", [[], [1] * 12, [1] * 14, ["x"] * 13], ids=len)
+@pytest.mark.parametrize("name", ["maxima", "maxima_after_s", "minima", "minima_after_s"])
+def test_extremes_that_cannot_be_are_one_error(name: str, wrong: list[Any]) -> None:
+    with pytest.raises(RecordError, match=f"extremes.{name}"):
+        entries.shown(extremes(**{name: wrong}))
+
+
 FLOATS = st.floats(allow_nan=False) | st.integers(-(1 << 62), 1 << 62) | st.text(max_size=20)
 
 
