@@ -15,7 +15,9 @@ import pytest
 from agent.records import Notice, Quality, Reading
 from agent.sensors import profile
 from agent.sensors.modbus import Modbus, from_options
-from agent.sensors.profile import Point, Profile
+from agent.sensors.modbus_bus import Bus
+from agent.sensors.modbus_line import TcpLine
+from agent.sensors.registers import Point, Profile
 from tests.agent.uplink.broker import LOOPBACK, free_port
 from tests.meter import Meter
 
@@ -30,8 +32,7 @@ def now_us() -> int:
 def modbus(port: int, chart: Profile | None = None, timeout_ms: float = 150) -> Modbus:
     return Modbus(
         name="meter",
-        host=LOOPBACK,
-        port=port,
+        bus=Bus(TcpLine(LOOPBACK, port)),
         unit=1,
         profile=chart or profile.load("generic"),
         period_ms=100,

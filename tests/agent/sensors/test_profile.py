@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import SiteError
-from agent.sensors import profile
-from agent.sensors.profile import Point, plan_reads
+from agent.sensors import profile, registers
+from agent.sensors.registers import Point, plan_reads
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_reads_fetch_every_point_and_none_is_too_long(
     reads = list(plan_reads(points))
     assert sorted(k for read in reads for k in read.points) == list(range(len(points)))
     for read in reads:
-        assert read.count <= profile.LONGEST_READ
+        assert read.count <= registers.LONGEST_READ
         for k in read.points:
             assert points[k].space == read.space
             assert read.address <= points[k].address
