@@ -65,7 +65,8 @@ class Bridge:
         self._respond, self._fault, self._paced = respond, fault, paced
         self._character_s = 11 / baud
         self._heard = bytearray()
-        self._asked: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
+        self.asked = asyncio.Event()
         self.requests: list[tuple[float, bytes]] = []
         self.overlaps = 0  # requests that came while a reply was on the line
         self._speaking_until = 0.0
@@ -95,12 +96,13 @@ class Bridge:
             now = asyncio.get_running_loop().time()
             self.overlaps += now < self._speaking_until
             self.requests.append((now, request))
-            self._asked.put_nowait((len(self.requests), request))
+            self.asked.set()
+            self._queue.put_nowait((len(self.requests), request))
 
     async def _serve(self) -> None:
         """One after the other, as every unit does: a slow answer holds up the next."""
         while True:
-            await self._answer(*await self._asked.get())
+            await self._answer(*await self._queue.get())
 
     async def _answer(self, number: int, request: bytes) -> None:
         await asyncio.sleep(len(request) * self._character_s if self._paced else 0)

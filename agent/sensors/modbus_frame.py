@@ -109,8 +109,8 @@ def tcp_length(number: int, head: bytes) -> int:
 
 def tcp_answer(question: Question, body: bytes) -> list[int]:
     """Registers or bits of a whole body. Raises: Foreign, Refused."""
-    if body[0] != question.unit:
-        raise Foreign(f"unit {body[0]}")
+    if body[:1] != bytes((question.unit,)):
+        raise Foreign(f"begins with {body[:2].hex()}")
     return _data(question, body[1:])
 
 
@@ -126,7 +126,7 @@ def _request(question: Question, number: int) -> ModbusPDU:
 
 def _data(question: Question, pdu: bytes) -> list[int]:
     """What the PDU tells, once function, byte count and length are those of the question."""
-    if pdu[0] == question.function | EXCEPTION and len(pdu) == 2:
+    if len(pdu) == 2 and pdu[0] == question.function | EXCEPTION:
         raise Refused(pdu[1])
     size = question.data_bytes
     if pdu[:2] != bytes((question.function, size)) or len(pdu) != 2 + size:

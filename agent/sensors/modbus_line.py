@@ -28,7 +28,7 @@ from agent.sensors.modbus_frame import (
     tcp_request,
 )
 
-# Serial line specification 1.02, 2.5.1.1: frames are 3.5 characters apart, above 19200 baud 1.75 ms.
+# Frames are 3.5 characters apart, above 19200 baud 1.75 ms (serial line specification, 2.5.1.1).
 GAP_CHARACTERS, FASTEST_GAP_S = 3.5, 0.00175
 # USB adapters hand over what they have every 16 ms, and a busy processor looks later than that.
 LATENCY_S = 0.05

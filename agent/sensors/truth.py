@@ -15,8 +15,8 @@ from agent.records import Quality
 from agent.sensors.registers import Point
 
 FROZEN_POLLS = 5  # polls without a change of the heartbeat before the meter is called frozen
-# A jump is a change by more than this share of the larger value, and by more than noise. Voltages
-# move by percents unless something happened (EN 50160: within 10 %, where a dip begins); loads more.
+# A jump is a change by more than this share of the larger value, and by more than noise. A voltage
+# moves by percents unless something happened (EN 50160: within 10 %, where a dip begins).
 JUMP = {"V": 0.05, "A": 0.2}
 NOISE = {"V": 1.0, "A": 0.05}  # far below what any element acts on, in secondary values too
 

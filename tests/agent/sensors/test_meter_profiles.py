@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,95 +22,95 @@ from agent.sensors.modbus_line import SerialLine
 from tests.fast_loop import FastLoop, run_fast
 from tests.serial_bridge import Bridge, registers, with_crc, words_reply
 
-# IEEE 754 single precision, by hand: value -> the two words, high word first.
-F230, F231, F229 = (0x4366, 0x0000), (0x4367, 0x0000), (0x4365, 0x0000)
-F2300, F2310, F2290 = (0x450F, 0xC000), (0x4510, 0x6000), (0x450F, 0x2000)
-F5, F6, F7 = (0x40A0, 0x0000), (0x40C0, 0x0000), (0x40E0, 0x0000)
-F5000, F6000, F7000 = (0x459C, 0x4000), (0x45BB, 0x8000), (0x45DA, 0xC000)
-F50 = (0x4248, 0x0000)
-F1, M2_5 = (0x3F80, 0x0000), (0xC020, 0x0000)  # 1.0, -2.5
-F1000, M250 = (0x447A, 0x0000), (0xC37A, 0x0000)  # 1000.0, -250.0
-OTHER = (0x4120, 0x0000)  # a value in between that nobody asks for
-
 PHASES = {"ia": 5.0, "ib": 6.0, "ic": 7.0, "ua": 230.0, "ub": 231.0, "uc": 229.0}
 RUNNING = {**PHASES, "p": 1000.0, "q": -250.0, "f": 50.0}
 
-# By the document's own addresses; `less` is what the wire's are smaller by.
-METERS: dict[str, tuple[int, int, Mapping[int, tuple[int, ...]], Mapping[str, float | None]]] = {
-    # Function 03, offsets 1 to 68; the rest of the table stands between.
-    "siemens-pac3200": (
+
+@dataclass(frozen=True)
+class Meter:
+    """Runs of registers, `address: words in hex`, and what the document says they mean.
+
+    `first` is how the document counts the register that is 0 on the wire. IEEE 754 by hand:
+    230 = 4366 0000, 231 = 4367 0000, 229 = 4365 0000, 5 = 40A0 0000, 6 = 40C0 0000, 7 = 40E0 0000,
+    1000 = 447A 0000, -250 = C37A 0000, 50 = 4248 0000; 4120 0000 is a value that nobody asks for.
+    """
+
+    function: int
+    first: int
+    runs: str
+    values: Mapping[str, float | None]
+
+    def words(self) -> dict[int, int]:
+        """By the address on the wire."""
+        found = {}
+        for line in self.runs.split("\n"):
+            address, _, words = line.partition(":")
+            for k, word in enumerate(words.split()):
+                found[int(address, 0) - self.first + k] = int(word, 16)
+        return found
+
+
+METERS = {
+    # Offsets 1 to 68 of the table.
+    "siemens-pac3200": Meter(
         3,
         0,
-        {
-            **{offset: OTHER for offset in (7, 9, 11, 57, 59, 61, 63)},
-            **{1: F230, 3: F231, 5: F229, 13: F5, 15: F6, 17: F7},
-            **{55: F50, 65: F1000, 67: M250},
-        },
+        """1: 4366 0000 4367 0000 4365 0000  4120 0000 4120 0000 4120 0000
+        13: 40A0 0000 40C0 0000 40E0 0000
+        55: 4248 0000  4120 0000 4120 0000 4120 0000 4120 0000  447A 0000  C37A 0000""",
         RUNNING,
     ),
-    "chint-dtsu666": (
+    # 2300 = 450F C000, 2310 = 4510 6000, 2290 = 450F 2000 are tenths of volts; 5000 = 459C 4000,
+    # 6000 = 45BB 8000, 7000 = 45DA C000 milliamperes; 10000 = 461C 4000, -2500 = C51C 4000.
+    "chint-dtsu666": Meter(
         3,
         0,
-        {
-            **{0x2006: F2300, 0x2008: F2310, 0x200A: F2290},
-            **{0x200C: F5000, 0x200E: F6000, 0x2010: F7000},
-            **{0x2014: OTHER, 0x2016: OTHER, 0x2018: OTHER},
-            **{0x2012: (0x461C, 0x4000), 0x201A: (0xC51C, 0x4000)},  # 10000, -2500
-            0x2044: (0x459C, 0x4000),  # 5000 -> 50 Hz
-        },
+        """0x2006: 450F C000 4510 6000 450F 2000  459C 4000 45BB 8000 45DA C000
+        0x2012: 461C 4000  4120 0000 4120 0000 4120 0000  C51C 4000
+        0x2044: 459C 4000""",
         RUNNING,
     ),
-    # A43/A44 manual, page 170: "00 00 00 65 ; L1 current = 1.01 A" and so on.
-    "abb-b23": (
+    # A43/A44 manual, page 170: "00 00 00 65 ; L1 current = 1.01 A" and so on, but for a voltage
+    # without data, and the reactive power of L2 in the place of the total's, for its sign.
+    "abb-b23": Meter(
         3,
         0,
-        {
-            **{0x5B00: (0, 0x08FB), 0x5B02: (0, 0x0905), 0x5B04: (0xFFFF, 0xFFFF)},
-            **{0x5B06: (0, 0x0FCA), 0x5B08: (0, 0x0FCA), 0x5B0A: (0, 0x0FC0)},
-            **{0x5B0C: (0, 0x65), 0x5B0E: (0, 0xC9), 0x5B10: (0, 0x012E), 0x5B12: (0, 0x86)},
-            **{0x5B14: (0x0001, 0xE8E4), 0x5B16: (0, 0x5AE2), 0x5B18: (0, 0xB097)},
-            **{0x5B1A: (0, 0xDD6B), 0x5B1C: (0xFFFF, 0xD04A), 0x5B1E: (0, 0x1C)},
-            **{0x5B20: (0xFFFF, 0xD04A), 0x5B22: (0, 0xA4DB), 0x5B24: (2, 0x25C3)},
-            **{0x5B26: (0, 0x5AE2), 0x5B28: (0, 0xB6DF), 0x5B2A: (1, 0x1402), 0x5B2C: (0x1383,)},
-        },
-        {
-            **{"ia": 1.01, "ib": 2.01, "ic": 3.02, "i0": 1.34},
-            **{"ua": 229.9, "ub": 230.9, "uc": None, "p": 1251.56, "q": -122.14, "f": 49.95},
-        },
+        """0x5B00: 0000 08FB 0000 0905 FFFF FFFF  0000 0FCA 0000 0FCA 0000 0FC0
+        0x5B0C: 0000 0065 0000 00C9 0000 012E 0000 0086
+        0x5B14: 0001 E8E4 0000 5AE2 0000 B097 0000 DD6B
+        0x5B1C: FFFF D04A 0000 001C FFFF D04A 0000 A4DB
+        0x5B24: 0002 25C3 0000 5AE2 0000 B6DF 0001 1402
+        0x5B2C: 1383""",
+        {"ia": 1.01, "ib": 2.01, "ic": 3.02, "i0": 1.34}
+        | {"ua": 229.9, "ub": 230.9, "uc": None}
+        | {"p": 1251.56, "q": -122.14, "f": 49.95},
     ),
-    # Physical addresses; INT32 with the low word first: 230.0 V = 2300 = 0x000008FC.
-    "carlo-gavazzi-em340": (
+    # INT32 with the low word first: 230.0 V = 2300 = 08FC 0000; -250.0 var = -2500 = F63C FFFF.
+    "carlo-gavazzi-em340": Meter(
         3,
         0,
-        {
-            **{0x00: (0x08FC, 0), 0x02: (0x0906, 0), 0x04: (0x08F2, 0)},
-            **{0x06: (0x0F9C, 0), 0x08: (0x0F9C, 0), 0x0A: (0x0F9C, 0)},
-            **{0x0C: (0x1388, 0), 0x0E: (0x1770, 0), 0x10: (0x1B58, 0)},
-            **{0x28: (0x2710, 0), 0x2A: (0x2710, 0), 0x2C: (0xF63C, 0xFFFF)},  # -2500
-            **{0x2E: (1000,), 0x2F: (1000,), 0x30: (1000,), 0x31: (1000,), 0x32: (0,)},
-            0x33: (500,),
-        },
+        """0x00: 08FC 0000 0906 0000 08F2 0000  0F9C 0000 0F9C 0000 0F9C 0000
+        0x0C: 1388 0000 1770 0000 1B58 0000
+        0x28: 2710 0000  2710 0000  F63C FFFF  03E8 03E8 03E8 03E8  0000  01F4""",
         RUNNING,
     ),
-    # Register numbers of the list, which begin at 1; power in kW and kVAR.
-    "schneider-iem3000": (
+    # Registers count from 1; 1.0 kW = 3F80 0000, -2.5 kVAR = C020 0000.
+    "schneider-iem3000": Meter(
         3,
         1,
-        {
-            **{3000: F5, 3002: F6, 3004: F7, 3028: F230, 3030: F231, 3032: F229},
-            **{3060: F1, 3062: OTHER, 3064: OTHER, 3066: OTHER, 3068: M2_5, 3110: F50},
-        },
+        """3000: 40A0 0000 40C0 0000 40E0 0000
+        3028: 4366 0000 4367 0000 4365 0000
+        3060: 3F80 0000  4120 0000 4120 0000 4120 0000  C020 0000
+        3110: 4248 0000""",
         {**RUNNING, "q": -2500.0},
     ),
-    # Input registers 30001 on, function 04.
-    "eastron-sdm630": (
+    # Input registers 30001 on.
+    "eastron-sdm630": Meter(
         4,
         30_001,
-        {
-            **{30_001: F230, 30_003: F231, 30_005: F229, 30_007: F5, 30_009: F6, 30_011: F7},
-            **{30_053: F1000, 30_055: OTHER, 30_057: OTHER, 30_059: OTHER, 30_061: M250},
-            **{30_063: OTHER, 30_065: OTHER, 30_067: OTHER, 30_069: OTHER, 30_071: F50},
-        },
+        """30001: 4366 0000 4367 0000 4365 0000  40A0 0000 40C0 0000 40E0 0000
+        30053: 447A 0000  4120 0000 4120 0000 4120 0000  C37A 0000
+        30063: 4120 0000 4120 0000 4120 0000 4120 0000  4248 0000""",
         RUNNING,
     ),
 }
@@ -117,15 +118,13 @@ METERS: dict[str, tuple[int, int, Mapping[int, tuple[int, ...]], Mapping[str, fl
 
 def read_out(name: str) -> Reading:
     """What the driver makes of this meter on a serial line."""
-    function, less, table, _ = METERS[name]
-    words = {
-        address - less + k: word for address, value in table.items() for k, word in enumerate(value)
-    }
+    document = METERS[name]
+    words = document.words()
 
     async def respond(request: bytes) -> bytes:
         first, count = registers(request)
         asked = range(first, first + count)
-        if request[1] != function or not all(address in words for address in asked):
+        if request[1] != document.function or not all(address in words for address in asked):
             return with_crc(bytes((request[0], request[1] | 0x80, 2)))
         return words_reply(request, [words[address] for address in asked])
 
@@ -155,7 +154,7 @@ def read_out(name: str) -> Reading:
 def test_a_meter_s_registers_are_the_values_that_its_document_gives_them(name: str) -> None:
     reading = read_out(name)
     seen = dict(zip((c.name for c in reading.layout.channels), reading.values, strict=True))
-    expected = METERS[name][3]
+    expected = METERS[name].values
     assert seen.keys() == expected.keys()
     for point, value in expected.items():
         assert seen[point] == (None if value is None else pytest.approx(value, rel=1e-9)), point

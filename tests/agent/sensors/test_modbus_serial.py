@@ -293,15 +293,12 @@ def test_a_port_that_cannot_be_opened_is_told_once_and_tried_again(
 
     async def scenario() -> list[Any]:
         items: list[Any] = []
+        stream = unit_on(bus_on(str(path))).stream()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(120):
-                items += await take_all(unit_on(bus_on(str(path))), items)
+                while True:
+                    items.append(await anext(stream))
         return items
-
-    async def take_all(sensor: Modbus, items: list[Any]) -> list[Any]:
-        async for item in sensor.stream():
-            items.append(item)
-        return []
 
     items = run_fast(scenario())
     assert len(items) == 1
@@ -344,8 +341,8 @@ def test_a_cancellation_in_the_middle_leaves_no_answer_for_the_next() -> None:
         async with Bridge(Units({1: by_address}), fault=fault) as bridge:
             bus = bus_on(bridge.path)
             first = asyncio.create_task(take(unit_on(bus), lambda _: False))
-            while not bridge.requests:
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(60):
+                await bridge.asked.wait()
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
             return await take(unit_on(bus), lambda got: len(readings(got)) >= 3)
