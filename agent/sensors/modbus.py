@@ -80,7 +80,8 @@ class Modbus:
                     await self._back_off()
                     continue
                 if state in ("stalled", "away"):
-                    yield Notice(self.name, reading.t_us, "reconnected")
+                    tries = f"after {self._failed} polls that failed"
+                    yield Notice(self.name, reading.t_us, "reconnected", tries)
                 told = self._truth.complaint
                 if told and state != "lying":
                     yield Notice(self.name, reading.t_us, "lying", told)

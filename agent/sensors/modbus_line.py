@@ -239,8 +239,10 @@ class SerialLine:
     def close(self) -> None:
         """Let go of it; the next question opens it again."""
         if self._port is not None:
-            with contextlib.suppress(RuntimeError, ValueError):  # its loop is gone already
+            with contextlib.suppress(RuntimeError):  # its loop is gone already
                 asyncio.get_running_loop().remove_reader(self._port)
+            with contextlib.suppress(termios.error):  # closing waits for what is still to go out
+                termios.tcflush(self._port, termios.TCIOFLUSH)
             os.close(self._port)
         self._port = None
 

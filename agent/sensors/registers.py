@@ -164,7 +164,7 @@ class Profile:
     _home: tuple[Read, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        reads = tuple(plan_reads(self.points, self.limits))
+        reads = tuple(_apart(plan_reads(self.points, self.limits)))
         home = {k: read for read in reads for k in read.points}
         scalers = {point.exponent for point in self.points}
         measured = (k for k, point in enumerate(self.points) if point.name not in scalers)
@@ -234,6 +234,21 @@ def _read(points: Sequence[Point], group: list[int]) -> Read:
     begin = points[group[0]].address
     end = max(points[k].end for k in group)
     return Read(points[group[0]].space, begin, end - begin, tuple(group))
+
+
+def _apart(reads: Iterable[Read]) -> Iterable[Read]:
+    """The same reads, where it can be no two of one length in a row.
+
+    On a line whose answers carry no number, an answer that comes twice then does not fit the next
+    question.
+    """
+    left, last = list(reads), None
+    while left:
+        differs = (read for read in left if (read.space, read.count) != last)
+        chosen = next(differs, left[0])
+        left.remove(chosen)
+        last = chosen.space, chosen.count
+        yield chosen
 
 
 def prefixes(points: Sequence[Point], reads: Iterable[Read]) -> list[Read]:

@@ -170,6 +170,29 @@ def test_a_late_reply_is_never_the_next_answer(delays: list[float], profile: Pro
     assert {reading.values for reading in readings(items)} == {right}
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([*SPOILED, "right"]),
+            st.floats(0, SLOWEST_S),  # late by so much
+        ),
+        min_size=1,
+        max_size=15,
+    )
+)
+def test_whatever_happens_on_the_line_a_value_is_the_right_one(happens: list[str | float]) -> None:
+    def fault(number: int, request: bytes, reply: bytes) -> Iterable[tuple[float, bytes]]:
+        what = happens[number] if number < len(happens) else "right"
+        if isinstance(what, float):
+            return [(what, reply)]
+        return SPOILED.get(what, faultless)(number, request, reply)
+
+    items = polled(fault, number=3, profile=MORE)
+    right = tuple(float(by_address(point.address)) for point in MORE.points)
+    assert {reading.values for reading in readings(items)} == {right}
+
+
 def test_what_was_said_before_the_port_was_opened_is_not_an_answer() -> None:
     async def scenario() -> list[Any]:
         async with Bridge(Units({1: by_address})) as bridge:
@@ -187,14 +210,21 @@ def test_what_was_said_before_the_port_was_opened_is_not_an_answer() -> None:
     assert {reading.values for reading in readings(run_fast(scenario()))} == {(1000.0, 2000.0)}
 
 
-def test_bytes_that_nobody_asked_for_make_the_line_unclean() -> None:
-    """A reply that comes twice, the second time while nothing is asked."""
+UNEVEN = Profile(
+    "uneven",
+    "test",
+    (Point("a", 100), Point("b", 200), Point("b2", 201), Point("c", 300)),
+    Limits(slowest_reply_s=SLOWEST_S),
+)
 
+
+@pytest.mark.parametrize("after_s", [0.0, 0.002, 0.01, 0.05])
+def test_an_answer_that_comes_twice_is_never_the_next_one(after_s: float) -> None:
     def fault(number: int, _: bytes, reply: bytes) -> Iterable[tuple[float, bytes]]:
-        return [(0.0, reply), (0.02, reply)] if number % 2 == 0 else [(0.0, reply)]
+        return [(0.0, reply), (after_s, reply)] if number % 7 < 2 else [(0.0, reply)]
 
-    items = polled(fault)
-    assert {reading.values for reading in readings(items)} == {(1000.0, 2000.0)}
+    items = polled(fault, profile=UNEVEN)
+    assert {reading.values for reading in readings(items)} == {(1000.0, 2000.0, 2010.0, 3000.0)}
 
 
 def test_a_line_that_is_never_silent_is_told_as_that() -> None:

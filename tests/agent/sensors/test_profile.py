@@ -112,6 +112,16 @@ def test_what_a_device_takes_bounds_the_reads(
     assert [(r.address, r.count) for r in plan_reads(points, limits)] == expected
 
 
+def test_where_it_can_be_no_two_reads_in_a_row_are_of_one_length() -> None:
+    points = tuple(Point(str(a), a) for a in (0, 100, 200, 201, 300))
+    counts = [read.count for read in Profile("p", "s", points).reads]
+    assert counts == [1, 2, 1, 1]
+    assert [read.address for read in profile.load("schneider-iem3000").reads] == [
+        *(2999, 3059),
+        *(3027, 3109),
+    ]
+
+
 def test_beginnings_of_reads_end_where_a_point_ends_and_each_length_stands_once() -> None:
     points = [Point("a", 0, type="u32"), Point("b", 2), Point("c", 100, type="u32")]
     found = prefixes(points, plan_reads(points))
