@@ -9,10 +9,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# Bytes on a pty arrive a moment after they were written, on a busy machine a long one: so long is
-# looked for them before a jump, longer before one that could pass a deadline.
-GRACE_S, LONG_GRACE_S = 0.001, 0.01
-LONG_JUMP_S = 0.02
+# A moment for other processes and the kernel; who writes to a pty waits for the arrival itself.
+GRACE_S = 0.001
 # Nothing to come and nothing to wait for: the test hangs, and is told instead of hanging.
 DEADLOCK_S = 5.0
 
@@ -43,8 +41,7 @@ class _Jumping(selectors.DefaultSelector):
             if not ready:
                 raise RuntimeError("the loop waits for nothing")
             return ready
-        grace_s = LONG_GRACE_S if timeout > LONG_JUMP_S else GRACE_S
-        ready = super().select(min(timeout, grace_s))
+        ready = super().select(min(timeout, GRACE_S))
         if not ready:
             self._loop.now_s += timeout
         return ready

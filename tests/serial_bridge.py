@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import sys
+import termios
 import threading
+import time
 import tty
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Self
 
 from pymodbus.framer.rtu import FramerRTU
 
+from tests.fast_loop import FastLoop
+
 REQUEST_BYTES = 8
+ARRIVAL_S, ARRIVAL_STEP_S = 2.0, 0.0001
 FIFO_BYTES = 4  # a UART hands over so many at once
 # What goes out for a request, instead of or beside the right reply: bytes, each after a wait. [s]
 Fault = Callable[[int, bytes, bytes], Iterable[tuple[float, bytes]]]
@@ -120,7 +127,29 @@ class Bridge:
             if self._paced:
                 due = self._speaking_until = began + (k + len(few)) * self._character_s
                 await asyncio.sleep(max(0.0, due - now()))
-            os.write(self._master, few)
+            self._put(few)
+
+    def _put(self, few: bytes) -> None:
+        before = readable(self._slave)
+        os.write(self._master, few)
+        if isinstance(asyncio.get_running_loop(), FastLoop):
+            arrived(self._slave, before + len(few))
+
+    def heard_all(self, count: int) -> None:
+        """On a FastLoop: until what was just sent to us has arrived, so that time waits for it."""
+        arrived(self._master, count)
+
+
+def readable(end: int) -> int:
+    """Bytes that wait at this end of a pty."""
+    return int.from_bytes(fcntl.ioctl(end, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def arrived(end: int, count: int) -> None:
+    """The kernel hands bytes over in its own time, which a clock that jumps must not overtake."""
+    give_up = time.monotonic() + ARRIVAL_S
+    while readable(end) < count and time.monotonic() < give_up:
+        time.sleep(ARRIVAL_STEP_S)
 
 
 class BridgeThread:

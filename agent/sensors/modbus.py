@@ -8,7 +8,7 @@ it shares in modbus_bus.py, and whether it can be believed in truth.py.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -27,6 +27,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0
 # answered, is as good as dead, and takes its turns from what is left to the dead.
 DEAD_AFTER = 3
 STALL_PERIODS = 3  # polls without an answer before it is called a stall
+REFUSED_POLLS = 3  # polls with a refusal, in a row, before it is told: its register map is wrong
 # A gateway's word for a unit that does not answer it (application protocol 1.1b3, 7).
 GATEWAY_FAILED = (0x0A, 0x0B)
 UNITS_ON_A_LINE = (1, 247)  # serial line specification 1.02, 2.2
@@ -61,6 +62,8 @@ class Modbus:
         self._answered = False  # ever
         self._failed = 0  # polls in a row
         self.failures = 0  # polls without the answers that fit, ever
+        self._refusal = ""  # of this poll
+        self._refused = 0  # polls in a row
 
     async def stream(self) -> AsyncGenerator[Reading | Notice, None]:
         """Endless: a reading a period while the meter answers, and notices when that changes."""
@@ -82,7 +85,7 @@ class Modbus:
                 if state in ("stalled", "away"):
                     tries = f"after {self._failed} polls that failed"
                     yield Notice(self.name, reading.t_us, "reconnected", tries)
-                told = self._truth.complaint
+                told = self._complaint()
                 if told and state != "lying":
                     yield Notice(self.name, reading.t_us, "lying", told)
                 state = "lying" if told else "live"
@@ -92,6 +95,10 @@ class Modbus:
                 behind = max(0, self._now_us() - due_us) // self._period_us
                 due_us += (behind + 1) * self._period_us
                 await asyncio.sleep(max(0, due_us - self._now_us()) / 1e6)
+
+    def _complaint(self) -> str:
+        """What is wrong with what it answered; empty when nothing is."""
+        return self._truth.complaint or (self._refusal if self._refused >= REFUSED_POLLS else "")
 
     async def _back_off(self) -> None:
         self.failures += 1
@@ -103,7 +110,7 @@ class Modbus:
         """All points once, and once more those that jumped. Raises: Away."""
         if self._doubt:
             await self._doubt.resolve(self._ask)
-        asked_us = self._now_us()
+        asked_us, self._refusal = self._now_us(), ""
         image = {read: await self._told(read) for read in self._profile.reads}
         values = self._profile.values(image)
         if doubtful := self._truth.doubts(values):
@@ -113,7 +120,8 @@ class Modbus:
         # Between request and answer, so never later than the meter looked.
         middle_us = (asked_us + self._now_us()) // 2
         quality = self._truth.judge(values)
-        if None in image.values():
+        self._refused = self._refused + 1 if self._refusal else 0
+        if self._refusal:
             quality |= Quality.INVALID
         return Reading(self._layout, middle_us, tuple(values), quality)
 
@@ -121,7 +129,9 @@ class Modbus:
         """The registers; None when the meter refuses them by an exception. Raises: Away."""
         try:
             return await self._ask(read)
-        except Refused:
+        except Refused as refused:
+            what = f"refuses {read.space} {read.address}, {read.count} of them"
+            self._refusal = self._refusal or f"{what}: {refused}"
             return None
 
     async def _ask(self, read: Read) -> list[int]:
@@ -157,7 +167,7 @@ class Doubt:
         """The answer to this read may still come."""
         self._owed.add((read.space, read.count))
 
-    async def resolve(self, ask: Callable[[Read], Any]) -> None:
+    async def resolve(self, ask: Callable[[Read], Awaitable[object]]) -> None:
         """Until what comes is the answer to what is asked. Raises: Away."""
         while self._owed:
             fresh = (r for r in self._soundings if (r.space, r.count) not in self._owed)

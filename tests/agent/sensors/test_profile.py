@@ -158,6 +158,13 @@ def test_neighbours_are_read_together() -> None:
     assert [(read.address, read.count) for read in reads] == [(0, 6), (100, 1)]
 
 
+def test_the_page_about_register_maps_tells_every_key() -> None:
+    page = (Path(__file__).parents[3] / "docs/register-maps.md").read_text()
+    assert [key for key in (*profile._PROFILE, *profile._POINT) if f"`{key}`" not in page] == []
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    assert profile.parse("example", tomllib.loads(example)).points[0].name == "ua"
+
+
 def test_the_profiles_that_ship_are_right() -> None:
     for path in Path(profile.__file__).with_name("profiles").glob("*.toml"):
         assert profile.load(path.stem).points
