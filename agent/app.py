@@ -236,9 +236,10 @@ def check(site: SiteFile, path: Path) -> None:
         partial(drivers.build, config, lambda: 0, path.parent) for config in site.sensors
     ]
     attempts: list[Callable[[], object]] = [*drivers_built, partial(_plans, site)]
+    built = []  # kept to the end: sensors that share a line must find each other
     for attempt in attempts:
         try:
-            attempt()
+            built.append(attempt())
         except AgentError as error:
             findings += str(error).splitlines()
     if findings:

@@ -175,12 +175,21 @@ DRIVERS: dict[str, tuple[Key, ...]] = {
         ),
     ),
     "modbus": (
-        Key("host", Text(), "name or address of the meter or gateway"),
+        Key("serial", Text(), "serial port of the line; several sensors may share it", None),
+        Key(
+            "baud",
+            OneOf((1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200)),
+            "speed of the serial line",
+            9600,
+        ),
+        Key("parity", OneOf(("even", "odd", "none")), "of the serial line", "even"),
+        Key("stop_bits", OneOf((1, 2)), "of the serial line", 1),
+        Key("host", Text(), "instead: name or address of a TCP meter, or of a gateway", None),
         Key("port", Number(1, 65_535, whole=True), "its TCP port", 502),
-        Key("unit", Number(0, 255, whole=True), "its unit number", 1),
+        Key("unit", Number(0, 255, whole=True), "its unit number; 1 to 247 on a serial line", 1),
         Key("profile", Text(most=200), "register map: a name that ships with us, or a file"),
         Key("period_ms", Number(100, 60_000, "ms"), "how often it is asked", 200),
-        Key("timeout_ms", Number(50, 5_000, "ms"), "how long an answer may take", 500),
+        Key("timeout_ms", Number(50, 5_000, "ms"), "how long it may take to answer", 500),
     ),
 }
 

@@ -1,50 +1,49 @@
-"""Meters over Modbus TCP: RMS values and states, up to ten times a second.
+"""Meters over Modbus, serial or TCP: RMS values and states, up to ten times a second.
 
-A value is only what the meter stated for that register in answer to this very request: after a
-timeout, a cut or a foreign answer the connection is closed, so that a late reply can never be
-taken for the next one. What the meter means stands in its profile; pymodbus stays behind this
-file.
+A value is only what the meter stated for that register in answer to this very request. What the
+meter means stands in its profile, the line it hangs on in modbus_line.py, its turns on a line that
+it shares in modbus_bus.py, and whether it can be believed in truth.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from agent.errors import SensorError
 from agent.records import Layout, Notice, Quality, Reading
 from agent.sensors import profile as profiles
-from agent.sensors.profile import Profile, Read
+from agent.sensors.modbus_bus import Bus
+from agent.sensors.modbus_frame import Question, Refused
+from agent.sensors.modbus_line import Away, SerialLine, TcpLine
+from agent.sensors.registers import Profile, Read, prefixes
+from agent.sensors.truth import Truth
 
 # After a failure the next attempt waits so long, doubling: a dead meter must not be hammered.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0
+# Noise costs a unit an answer now and then; only one that fails so often in a row, or that never
+# answered, is as good as dead, and takes its turns from what is left to the dead.
+DEAD_AFTER = 3
 STALL_PERIODS = 3  # polls without an answer before it is called a stall
-FROZEN_POLLS = 5  # polls without a change of the heartbeat before the meter is called frozen
+REFUSED_POLLS = 3  # polls with a refusal, in a row, before it is told: its register map is wrong
+# A gateway's word for a unit that does not answer it (application protocol 1.1b3, 7).
+GATEWAY_FAILED = (0x0A, 0x0B)
+UNITS_ON_A_LINE = (1, 247)  # serial line specification 1.02, 2.2
 
-_FUNCTIONS = {
-    "holding": "read_holding_registers",
-    "input": "read_input_registers",
-    "coil": "read_coils",
-    "discrete": "read_discrete_inputs",
-}
-
-
-class Away(Exception):
-    """The meter did not answer as it should; the connection is not to be used again."""
+# The lines that are in use, so that several sensors share one: each lives as long as they do.
+_BUSES: WeakValueDictionary[str, Bus] = WeakValueDictionary()
 
 
 class Modbus:
-    """One unit behind one TCP connection, polled every `period_ms`."""
+    """One unit on a line, polled every `period_ms`."""
 
     def __init__(
         self,
         *,
         name: str,
-        host: str,
-        port: int,
+        bus: Bus,
         unit: int,
         profile: Profile,
         period_ms: float,
@@ -52,161 +51,184 @@ class Modbus:
         now_us: Callable[[], int],
     ) -> None:
         self.name = name
-        self._host, self._port, self._unit = host, port, unit
+        self._bus, self._unit = bus, unit
         self._profile = profile
         self._period_us = round(period_ms * 1000)
         self._timeout_s = timeout_ms / 1000
         self._now_us = now_us
         self._layout = Layout(name, profile.channels())
-        self._truth = _Truth(profile)
+        self._truth = Truth(profile.measured_points())
+        self._doubt = Doubt(profile) if not bus.line.numbered else None
+        self._answered = False  # ever
+        self._failed = 0  # polls in a row
+        self.failures = 0  # polls without the answers that fit, ever
+        self._refusal = ""  # of this poll
+        self._refused = 0  # polls in a row
 
     async def stream(self) -> AsyncGenerator[Reading | Notice, None]:
         """Endless: a reading a period while the meter answers, and notices when that changes."""
         state = ""
-        pause_s = FIRST_PAUSE_S
-        heard_us = self._now_us()
-        while True:
-            try:
-                async for reading in self._connected():
-                    if state in ("stalled", "away"):
-                        yield Notice(self.name, reading.t_us, "reconnected")
-                    told = self._truth.complaint
-                    if told and state != "lying":
-                        yield Notice(self.name, reading.t_us, "lying", told)
-                    state = "lying" if told else "live"
-                    pause_s, heard_us = FIRST_PAUSE_S, reading.t_us
-                    yield reading
-            except Away as away:
-                silent_us = self._now_us() - heard_us
-                if state != "stalled" and silent_us > STALL_PERIODS * self._period_us:
-                    state = "stalled"
-                    yield Notice(self.name, self._now_us(), "stalled", str(away))
-                elif state != "stalled":
-                    state = "away"
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-
-    async def _connected(self) -> AsyncGenerator[Reading, None]:
-        """Readings of one connection, until it fails. Raises: Away."""
-        from pymodbus.client import AsyncModbusTcpClient
-
-        client = AsyncModbusTcpClient(
-            self._host, port=self._port, timeout=self._timeout_s, retries=0, reconnect_delay=0
-        )
-        try:
-            if not await _in_time(client.connect(), 2 * self._timeout_s):
-                raise Away(f"{self._host}:{self._port}: no connection")
-            due_us = self._now_us()
+        heard_us = due_us = self._now_us()
+        with self._bus.in_use():
             while True:
-                yield await self._poll(client)
+                try:
+                    reading = await self._poll()
+                except Away as away:
+                    silent_us = self._now_us() - heard_us
+                    if state != "stalled" and silent_us > STALL_PERIODS * self._period_us:
+                        state = "stalled"
+                        yield Notice(self.name, self._now_us(), "stalled", str(away))
+                    elif state != "stalled":
+                        state = "away"
+                    await self._back_off()
+                    continue
+                if state in ("stalled", "away"):
+                    tries = f"after {self._failed} polls that failed"
+                    yield Notice(self.name, reading.t_us, "reconnected", tries)
+                told = self._complaint()
+                if told and state != "lying":
+                    yield Notice(self.name, reading.t_us, "lying", told)
+                state = "lying" if told else "live"
+                heard_us, self._failed, self._answered = reading.t_us, 0, True
+                yield reading
                 # The next whole period from now: polls that were missed are not made up for.
                 behind = max(0, self._now_us() - due_us) // self._period_us
                 due_us += (behind + 1) * self._period_us
                 await asyncio.sleep(max(0, due_us - self._now_us()) / 1e6)
-        finally:
-            with contextlib.suppress(Exception):  # it is being thrown away
-                client.close()
 
-    async def _poll(self, client: Any) -> Reading:
-        """All points once. Raises: Away."""
-        values: list[float | None] = [None] * len(self._profile.points)
-        refused = False
-        asked_us = self._now_us()
-        for read in self._profile.reads:
-            words = await self._request(client, read)
-            refused |= words is None
-            for k in read.points if words is not None else ():
-                point = self._profile.points[k]
-                begin = point.address - read.address
-                values[k] = point.value((words or ())[begin : begin + point.width])
+    def _complaint(self) -> str:
+        """What is wrong with what it answered; empty when nothing is."""
+        return self._truth.complaint or (self._refusal if self._refused >= REFUSED_POLLS else "")
+
+    async def _back_off(self) -> None:
+        self.failures += 1
+        self._failed += 1
+        doubled = FIRST_PAUSE_S * 2 ** min(self._failed - 1, 16)  # far beyond the longest
+        await asyncio.sleep(min(doubled, LONGEST_PAUSE_S))
+
+    async def _poll(self) -> Reading:
+        """All points once, and once more those that jumped. Raises: Away."""
+        if self._doubt:
+            await self._doubt.resolve(self._ask)
+        asked_us, self._refusal = self._now_us(), ""
+        image = {read: await self._told(read) for read in self._profile.reads}
+        values = self._profile.values(image)
+        if doubtful := self._truth.doubts(values):
+            for read in self._profile.reads_of(doubtful):
+                image[read] = await self._told(read)
+            values = self._truth.settle(values, self._profile.values(image), doubtful)
         # Between request and answer, so never later than the meter looked.
         middle_us = (asked_us + self._now_us()) // 2
         quality = self._truth.judge(values)
-        return Reading(
-            self._layout, middle_us, tuple(values), quality | (Quality.INVALID if refused else 0)
-        )
+        self._refused = self._refused + 1 if self._refusal else 0
+        if self._refusal:
+            quality |= Quality.INVALID
+        return Reading(self._layout, middle_us, tuple(values), quality)
 
-    async def _request(self, client: Any, read: Read) -> Sequence[int] | None:
+    async def _told(self, read: Read) -> list[int] | None:
         """The registers; None when the meter refuses them by an exception. Raises: Away."""
-        from pymodbus.exceptions import ModbusException
-
-        ask = getattr(client, _FUNCTIONS[read.space])
         try:
-            answer = await _in_time(
-                ask(read.address, count=read.count, device_id=self._unit), 2 * self._timeout_s
-            )
-        except (ModbusException, OSError) as error:
-            raise Away(f"{self._host}:{self._port}: {error}") from error
-        if answer.isError():
+            return await self._ask(read)
+        except Refused as refused:
+            what = f"refuses {read.space} {read.address}, {read.count} of them"
+            self._refusal = self._refusal or f"{what}: {refused}"
             return None
-        words = answer.bits[: read.count] if hasattr(answer, "bits") and answer.bits else ()
-        words = words or answer.registers
-        if len(words) != read.count or answer.dev_id != self._unit:
-            raise Away(f"{self._host}:{self._port}: an answer that does not fit the question")
-        return [int(word) for word in words]
+
+    async def _ask(self, read: Read) -> list[int]:
+        """Raises: Away, Refused."""
+        question = Question(self._unit, read.space, read.address, read.count)
+        try:
+            probing = self._failed >= (DEAD_AFTER if self._answered else 1)
+            return await self._bus.ask(question, self._timeout_s, probing=probing)
+        except Refused as refused:
+            if refused.code in GATEWAY_FAILED:
+                raise Away(f"{self._bus.line.name}: unit {self._unit} is silent") from refused
+            raise
+        except Away as away:
+            if self._doubt:
+                self._doubt.owe(read)
+            raise Away(f"unit {self._unit} on {away}") from away
 
 
-class _Truth:
-    """Whether a meter's values can be what it measures now."""
+class Doubt:
+    """Answers of a unit that may still come, on a line whose answers carry no number.
+
+    The line has been quiet for as long as the unit may take at worst; should it take longer still,
+    only the length of an answer tells it from another. So after a failure the unit is first asked
+    for registers of a length that no answer still to come can have. Units answer in order: with
+    that answer all earlier ones are behind us.
+    """
 
     def __init__(self, profile: Profile) -> None:
-        self._points = profile.points
-        self._hearts = [k for k, point in enumerate(profile.points) if point.heartbeat]
-        self._last: list[float | None] = [None] * len(self._hearts)
-        self._still = 0
-        self.complaint = ""
+        self._soundings = prefixes(profile.points, profile.reads)
+        self._owed: set[tuple[str, int]] = set()
 
-    def judge(self, values: list[float | None]) -> Quality:
-        """Marks of a poll; values beyond what is plausible are taken out of it."""
-        wild = []
-        for k, point in enumerate(self._points):
-            value = values[k]
-            if value is not None and not point.low <= value <= point.high:
-                wild.append(f"{point.name} = {value:g}")
-                values[k] = None
-        beats = [values[k] for k in self._hearts]
-        self._still = self._still + 1 if self._hearts and beats == self._last else 0
-        self._last = beats
-        frozen = self._still >= FROZEN_POLLS
-        self.complaint = f"implausible: {', '.join(wild)}" if wild else ""
-        if frozen:
-            self.complaint = f"the same values for {self._still} polls"
-        return (Quality.INVALID if wild else Quality.GOOD) | (
-            Quality.STALE if frozen else Quality.GOOD
-        )
+    def owe(self, read: Read) -> None:
+        """The answer to this read may still come."""
+        self._owed.add((read.space, read.count))
 
-
-async def _in_time(answer: Any, timeout_s: float) -> Any:
-    """Raises: Away when there is none in time."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await answer
-    except TimeoutError as error:
-        raise Away(f"no answer within {timeout_s:g} s") from error
-    except Exception as error:
-        # pymodbus turns our own cancellation into an error of the link; it is still our end.
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError from error
-        raise
+    async def resolve(self, ask: Callable[[Read], Awaitable[object]]) -> None:
+        """Until what comes is the answer to what is asked. Raises: Away."""
+        while self._owed:
+            fresh = (r for r in self._soundings if (r.space, r.count) not in self._owed)
+            sounding = next(fresh, None)
+            if sounding is None:  # every length is owed: only the quiet line stands for it
+                self._owed.clear()
+                return
+            try:
+                await ask(sounding)
+                self._owed.clear()
+            except Refused:  # says nothing of its question's length
+                self.owe(sounding)
 
 
 def from_options(name: str, options: Mapping[str, Any], now_us: Callable[[], int]) -> Modbus:
-    """The driver as its table in the site file asks for it: host, port, unit, profile, period_ms,
-    timeout_ms. Raises: SensorError, SiteError for the profile.
+    """The driver as its table in the site file asks for it. Raises: SensorError, SiteError.
+
+    serial, baud, parity, stop_bits or host, port; unit, profile, period_ms, timeout_ms.
     """
-    missing = [key for key in ("host", "profile") if not options.get(key)]
-    if missing:
-        raise SensorError(f"sensor {name}", f"{', '.join(missing)} missing", "host and profile")
-    # What a meter does wrong is told by notices, once; pymodbus would log every poll of it.
-    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+    ways = [key for key in ("host", "serial") if options.get(key)]
+    if len(ways) != 1:
+        what = "both host and serial" if ways else "host or serial missing"
+        raise SensorError(f"sensor {name}", what, "one of the two")
+    if not options.get("profile"):
+        raise SensorError(f"sensor {name}", "profile missing", "a register map")
+    profile = profiles.load(str(options["profile"]))
+    unit = int(options.get("unit", 1))
+    try:
+        bus = _bus(options, profile, serial=ways == ["serial"])
+        if ways == ["serial"] and not UNITS_ON_A_LINE[0] <= unit <= UNITS_ON_A_LINE[1]:
+            raise SensorError("", f"unit = {unit}: out of range", "1 to 247 on a serial line")
+        bus.claim(unit)
+    except SensorError as error:
+        raise SensorError(f"sensor {name}", error.what, error.expected) from error
     return Modbus(
         name=name,
-        host=str(options["host"]),
-        port=int(options.get("port", 502)),
-        unit=int(options.get("unit", 1)),
-        profile=profiles.load(str(options["profile"])),
+        bus=bus,
+        unit=unit,
+        profile=profile,
         period_ms=float(options.get("period_ms", 200)),
         timeout_ms=float(options.get("timeout_ms", 500)),
         now_us=now_us,
     )
+
+
+def _bus(options: Mapping[str, Any], profile: Profile, *, serial: bool) -> Bus:
+    """The bus of the line that the options name, which other sensors may be on already."""
+    if not serial:
+        tcp = TcpLine(str(options["host"]), int(options.get("port", 502)))
+        return _BUSES.setdefault(tcp.name, Bus(tcp))
+    line = SerialLine(
+        str(options["serial"]),
+        baud=int(options.get("baud", 9600)),
+        parity=str(options.get("parity", "even")),
+        stop_bits=int(options.get("stop_bits", 1)),
+    )
+    bus = _BUSES.setdefault(line.name, Bus(line))
+    shared = bus.line
+    if not isinstance(shared, SerialLine) or shared.settings != line.settings:
+        raise SensorError(line.name, "baud, parity or stop bits differ", "one setting for a line")
+    longest = max(read.count for read in profile.reads)
+    timeout_s = float(options.get("timeout_ms", 500)) / 1000
+    shared.allow(max(profile.limits.slowest_reply_s, timeout_s), longest)
+    return bus

@@ -1,4 +1,4 @@
-"""Register maps of meters as data: TOML in, frozen points out, and the reads that fetch them.
+"""Register maps of meters as data: TOML in, a frozen profile out.
 
 What a register means stands in profiles/*.toml, each citing its document; no meter is known here.
 """
@@ -6,116 +6,25 @@ What a register means stands in profiles/*.toml, each citing its document; no me
 from __future__ import annotations
 
 import math
-import struct
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agent.errors import SiteError
-from agent.records import Channel
+from agent.sensors.registers import (
+    BIT_SPACES,
+    LONGEST_READ,
+    SPACES,
+    TYPES,
+    UNITS,
+    Limits,
+    Point,
+    Profile,
+    Span,
+)
 
-SPACES = ("holding", "input", "coil", "discrete")
-TYPES = {"u16": ">H", "s16": ">h", "u32": ">I", "s32": ">i", "f32": ">f"}
-UNITS = ("A", "V", "")
-LONGEST_READ = 125  # registers in one answer (Modbus application protocol 1.1b3, 6.3)
-WIDEST_HOLE = 8  # registers that are read along rather than asking twice
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One value of a meter: value = scale * raw. `bits` spaces hold 0 or 1.
-
-    invalid: raw values by which the meter says that it has none. low, high: what is plausible.
-    heartbeat: it must change from poll to poll, or the meter repeats itself.
-    """
-
-    name: str
-    address: int
-    space: str = "holding"
-    type: str = "u16"
-    word_order: str = "big"
-    scale: float = 1.0
-    unit: str = ""
-    phase: str = ""
-    invalid: tuple[int, ...] = ()
-    low: float = -math.inf
-    high: float = math.inf
-    heartbeat: bool = False
-
-    @property
-    def width(self) -> int:
-        """Registers that it takes; one bit counts as one."""
-        bits = self.space in ("coil", "discrete")
-        return 1 if bits else struct.calcsize(TYPES[self.type]) // 2
-
-    def value(self, words: Sequence[int]) -> float | None:
-        """The value that these registers hold; None when the meter says it has none."""
-        if self.space in ("coil", "discrete"):
-            return float(bool(words[0]))
-        ordered = words if self.word_order == "big" else words[::-1]
-        packed = struct.pack(f">{len(ordered)}H", *ordered)
-        if int.from_bytes(packed, "big") in self.invalid:
-            return None
-        (raw,) = struct.unpack(TYPES[self.type], packed)
-        return float(raw) * self.scale if math.isfinite(raw) else None
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """One request: `count` registers of a space from `address` on, and the points in it."""
-
-    space: str
-    address: int
-    count: int
-    points: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A meter's points, in the file's order, and the reads that fetch them all."""
-
-    name: str
-    source: str
-    points: tuple[Point, ...]
-    reads: tuple[Read, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "reads", tuple(plan_reads(self.points)))
-
-    def channels(self) -> tuple[Channel, ...]:
-        """The points as channels of a source; their values are scaled already."""
-        return tuple(Channel(p.name, p.unit, phase=p.phase) for p in self.points)
-
-
-def plan_reads(points: Sequence[Point]) -> Iterable[Read]:
-    """The fewest requests, none longer than LONGEST_READ, that fetch every point."""
-    order = sorted(range(len(points)), key=lambda k: (points[k].space, points[k].address))
-    group: list[int] = []
-    for k in order:
-        if group and not _joins(points, group, points[k]):
-            yield _read(points, group)
-            group = []
-        group.append(k)
-    if group:
-        yield _read(points, group)
-
-
-def _joins(points: Sequence[Point], group: list[int], point: Point) -> bool:
-    begin = points[group[0]].address
-    end = max(points[k].address + points[k].width for k in group)
-    return (
-        point.space == points[group[0]].space
-        and point.address - end <= WIDEST_HOLE
-        and point.address + point.width - begin <= LONGEST_READ
-    )
-
-
-def _read(points: Sequence[Point], group: list[int]) -> Read:
-    begin = points[group[0]].address
-    end = max(points[k].address + points[k].width for k in group)
-    return Read(points[group[0]].space, begin, end - begin, tuple(group))
+Check = tuple[Callable[[Any], bool], str]
 
 
 def load(name: str) -> Profile:
@@ -139,22 +48,16 @@ def load(name: str) -> Profile:
 
 def parse(name: str, document: Mapping[str, Any]) -> Profile:
     """The profile of a TOML document. Raises: SiteError with every finding."""
-    findings = [f"{key}: unknown" for key in document if key not in ("source", "point")]
-    source = document.get("source")
-    if not isinstance(source, str) or not source.strip():
-        findings.append("source: expected the register document that this map is from")
-    tables = document.get("point")
-    if not isinstance(tables, list) or not tables:
-        tables = []
-        findings.append("point: expected one [[point]] for each value")
-    points = [_point(n, table, findings) for n, table in enumerate(tables, start=1)]
-    names = [point.name for point in points if point]
-    findings += [
-        f"point {n}: stands twice" for n in sorted({n for n in names if names.count(n) > 1})
-    ]
+    findings: list[str] = []
+    own = {key: value for key, value in document.items() if key not in ("point", "every_point")}
+    _check("", own, _PROFILE, findings, needed=("source",))
+    limits = _limits(own) if not findings else Limits()
+    points = _points(document, findings)
+    if not findings:
+        findings += _beside(points, limits)
     if findings:
         raise SiteError(f"profile {name}", tuple(findings))
-    return Profile(name, str(source), tuple(point for point in points if point))
+    return Profile(name, document["source"], tuple(points), limits)
 
 
 def _whole(value: Any) -> bool:
@@ -165,42 +68,152 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-_CHECKS: dict[str, tuple[Any, str]] = {
-    "name": (lambda v: isinstance(v, str) and 0 < len(v) <= 32, "text of 1 to 32 characters"),
-    "address": (lambda v: _whole(v) and 0 <= v <= 65_535, "0 to 65535"),
-    "space": (lambda v: v in SPACES, f"one of {', '.join(SPACES)}"),
-    "type": (lambda v: v in TYPES, f"one of {', '.join(TYPES)}"),
-    "word_order": (lambda v: v in ("big", "little"), "big or little"),
+def _within(low: int, high: int) -> Check:
+    return lambda v: _whole(v) and low <= v <= high, f"{low} to {high}"
+
+
+def _one_of(*choices: str) -> Check:
+    shown = ", ".join(choice or '""' for choice in choices)
+    return lambda v: isinstance(v, str) and v in choices, f"one of {shown}"
+
+
+def _text(most: int) -> Check:
+    return (
+        lambda v: isinstance(v, str) and 0 < len(v.strip()) <= most,
+        f"text of 1 to {most} characters",
+    )
+
+
+_WHOLES: Check = (
+    lambda v: isinstance(v, list) and all(map(_whole, v)),
+    "a list of whole numbers",
+)
+_NUMBER: Check = (_number, "a number")
+
+_PROFILE: dict[str, Check] = {
+    "source": _text(2000),
+    "most_registers": _within(1, LONGEST_READ),
+    "widest_hole": _within(0, LONGEST_READ),
+    "slowest_reply_ms": _within(20, 10_000),
+    "forbidden": (
+        lambda v: isinstance(v, list) and all(map(_is_span, v)),
+        "a list of { space, first, last }, addresses 0 to 65535",
+    ),
+}
+_POINT: dict[str, Check] = {
+    "name": _text(32),
+    "address": _within(0, 65_535),
+    "space": _one_of(*SPACES),
+    "type": _one_of(*TYPES),
+    "word_order": _one_of("big", "little"),
+    "byte_order": _one_of("big", "little"),
     "scale": (lambda v: _number(v) and v != 0, "a number, not 0"),
-    "unit": (lambda v: v in UNITS, 'A, V or ""'),
-    "phase": (lambda v: v in ("A", "B", "C", "N", ""), 'A, B, C, N or ""'),
-    "invalid": (lambda v: isinstance(v, list) and all(map(_whole, v)), "a list of whole numbers"),
-    "low": (_number, "a number"),
-    "high": (_number, "a number"),
+    "exponent": _text(32),
+    "bit": _within(0, 63),
+    "ones": _WHOLES,
+    "zeros": _WHOLES,
+    "unit": _one_of(*UNITS),
+    "phase": _one_of("A", "B", "C", "N", ""),
+    "invalid": _WHOLES,
+    "low": _NUMBER,
+    "high": _NUMBER,
     "heartbeat": (lambda v: isinstance(v, bool), "true or false"),
 }
 
 
-def _point(number: int, table: Any, findings: list[str]) -> Point | None:
+def _is_span(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"space", "first", "last"}
+        and value["space"] in SPACES
+        and _whole(value["first"])
+        and _whole(value["last"])
+        and 0 <= value["first"] <= value["last"] <= 65_535
+    )
+
+
+def _limits(own: Mapping[str, Any]) -> Limits:
+    standard = Limits()
+    return Limits(
+        own.get("most_registers", standard.most_registers),
+        own.get("widest_hole", standard.widest_hole),
+        tuple(Span(**span) for span in own.get("forbidden", ())),
+        own.get("slowest_reply_ms", standard.slowest_reply_s * 1000) / 1000,
+    )
+
+
+def _points(document: Mapping[str, Any], findings: list[str]) -> list[Point]:
+    """The points that are good; keys of [every_point] stand for those that a point leaves out."""
+    common = document.get("every_point", {})
+    tables = document.get("point")
+    if not isinstance(common, dict):
+        findings.append("every_point: expected a table")
+        common = {}
+    if not isinstance(tables, list) or not tables:
+        findings.append("point: expected one [[point]] for each value")
+        return []
+    read = (_point(n, table, common, findings) for n, table in enumerate(tables, start=1))
+    return [point for point in read if point]
+
+
+def _point(number: int, table: Any, common: Mapping[str, Any], findings: list[str]) -> Point | None:
     where = f"[[point]] {number}"
     if not isinstance(table, dict):
         findings.append(f"{where}: expected a table")
         return None
     before = len(findings)
-    findings += [f"{where} {key}: missing" for key in ("name", "address") if key not in table]
-    for key, value in table.items():
-        fits, expected = _CHECKS.get(key, (None, ""))
-        if fits is None:
-            findings.append(f"{where} {key}: unknown; expected one of {', '.join(_CHECKS)}")
-        elif not _safely(fits, value):
-            findings.append(f"{where} {key} = {value!r}: expected {expected}")
+    whole = {**common, **table}
+    _check(f"{where} ", whole, _POINT, findings, needed=("name", "address"))
     if len(findings) > before:
         return None
-    return Point(**{**table, "invalid": tuple(table.get("invalid", ()))})
+    lists = {key: tuple(whole[key]) for key in ("ones", "zeros", "invalid") if key in whole}
+    return Point(**{**whole, **lists})
 
 
-def _safely(fits: Any, value: Any) -> bool:
+def _check(
+    where: str,
+    table: Mapping[str, Any],
+    checks: Mapping[str, Check],
+    findings: list[str],
+    needed: Sequence[str],
+) -> None:
+    findings += [f"{where}{key}: missing" for key in needed if key not in table]
+    for key, value in table.items():
+        if key not in checks:
+            findings.append(f"{where}{key}: unknown; expected one of {', '.join(checks)}")
+            continue
+        fits, expected = checks[key]
+        if not _safely(fits, value):
+            findings.append(f"{where}{key} = {value!r}: expected {expected}")
+
+
+def _safely(fits: Callable[[Any], bool], value: Any) -> bool:
     try:
-        return bool(fits(value))
+        return fits(value)
     except TypeError:  # a list where a plain value belongs cannot be looked up
         return False
+
+
+def _beside(points: Sequence[Point], limits: Limits) -> list[str]:
+    """What points are to each other, to their registers and to the device's limits."""
+    names = [point.name for point in points]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    findings = [f"point {name}: stands twice" for name in twice]
+    scalers = [point for point in points if any(p.exponent == point.name for p in points)]
+    for point in points:
+        where = f"point {point.name}"
+        if point.end > 65_536:
+            findings.append(f"{where}: ends behind address 65535")
+        if point.width > limits.most_registers:
+            findings.append(f"{where}: wider than most_registers")
+        if any(span.meets(point.space, point.address, point.end) for span in limits.forbidden):
+            findings.append(f"{where}: lies in what is forbidden")
+        if point.exponent and point.exponent not in names:
+            findings.append(f"{where}: exponent {point.exponent}: no such point")
+        if point.exponent and point in scalers:
+            findings.append(f"{where}: scales a point and is itself scaled by another")
+        if point.bit is not None and (
+            point.space in BIT_SPACES or point.bit >= 16 * point.width or point.type[0] == "f"
+        ):
+            findings.append(f"{where}: bit {point.bit} is none of its register")
+    return findings

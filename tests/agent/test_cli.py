@@ -103,6 +103,20 @@ def test_check_finds_what_only_building_shows(tmp_path: Path) -> None:
     assert "section" in done.stdout
 
 
+def test_check_tells_what_is_wrong_with_a_serial_line(tmp_path: Path) -> None:
+    lines = Path("examples/modbus-rtu.toml").read_text()
+    site = tmp_path / "site.toml"
+    site.write_text(lines.replace("baud = 9600", "baud = 9601").replace('"even"', '"mark"'))
+    done = command("check", "--site", site)
+    assert done.returncode == 1
+    assert "baud = 9601: unknown; expected one of 1200, 2400, 4800, 9600" in done.stdout
+    assert "parity = 'mark': unknown; expected one of even, odd, none" in done.stdout
+    site.write_text(lines.replace("unit = 2", "unit = 1"))
+    done = command("check", "--site", site)
+    assert done.returncode == 1
+    assert "sensor outgoing: unit 1 stands twice; expected each unit once" in done.stdout
+
+
 def test_check_of_a_good_file_says_so(tmp_path: Path) -> None:
     site = tmp_path / "site.toml"
     site.write_text(SITE)

@@ -16,6 +16,7 @@ from agent.sensors import drivers
 from agent.sensors.contract import Sensor
 from agent.site import SensorConfig
 from tests.meter import Meter
+from tests.serial_bridge import BridgeThread, Units
 
 
 def now_us() -> int:
@@ -36,7 +37,9 @@ ASCII
 """
 
 
-@pytest.fixture(params=["simulated", "simulated-fast", "comtrade", "comtrade-fast", "modbus"])
+@pytest.fixture(
+    params=["simulated", "simulated-fast", "comtrade", "comtrade-fast", "modbus", "rtu"]
+)
 def sensor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sensor]:
     driver, _, fast = request.param.partition("-")
     speed = {"speed": "fast"} if fast else {}
@@ -44,6 +47,7 @@ def sensor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sensor]:
         "simulated": speed,
         "comtrade": {"path": "r.cfg", **speed},
         "modbus": {"host": "127.0.0.1", "profile": "generic", "period_ms": 100},
+        "rtu": {"baud": 115_200, "profile": "eastron-sdm630", "period_ms": 100},
     }
     (tmp_path / "r.cfg").write_text(CFG)
     rows = [f"{n + 1},{n * 1000},{n},{-n}" for n in range(200)]
@@ -52,7 +56,11 @@ def sensor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sensor]:
         if driver == "modbus":
             meter = stack.enter_context(Meter({"ia": 1.0}))
             options["modbus"]["port"] = meter.port
-        yield drivers.build(SensorConfig("s", driver, options[driver]), now_us, tmp_path)
+        if driver == "rtu":
+            bridge = BridgeThread(Units({1: lambda address: 0x4366}), baud=115_200)
+            options["rtu"]["serial"] = stack.enter_context(bridge)
+        kind = "modbus" if driver == "rtu" else driver
+        yield drivers.build(SensorConfig("s", kind, options[driver]), now_us, tmp_path)
 
 
 async def some(sensor: Sensor, number: int) -> list[Any]:

@@ -15,7 +15,9 @@ import pytest
 from agent.records import Notice, Quality, Reading
 from agent.sensors import profile
 from agent.sensors.modbus import Modbus, from_options
-from agent.sensors.profile import Point, Profile
+from agent.sensors.modbus_bus import Bus
+from agent.sensors.modbus_line import TcpLine
+from agent.sensors.registers import Point, Profile
 from tests.agent.uplink.broker import LOOPBACK, free_port
 from tests.meter import Meter
 
@@ -30,8 +32,7 @@ def now_us() -> int:
 def modbus(port: int, chart: Profile | None = None, timeout_ms: float = 150) -> Modbus:
     return Modbus(
         name="meter",
-        host=LOOPBACK,
-        port=port,
+        bus=Bus(TcpLine(LOOPBACK, port)),
         unit=1,
         profile=chart or profile.load("generic"),
         period_ms=100,
@@ -268,3 +269,43 @@ def test_options_make_the_driver_and_what_is_missing_is_told() -> None:
     assert made.name == "m"
     with pytest.raises(Exception, match="host"):
         from_options("m", {"profile": "generic"}, now_us)
+
+
+def test_units_behind_one_gateway_share_a_connection_and_a_silent_one_leaves_it_alone() -> None:
+    connections: set[int] = set()
+
+    async def reply(_: int, request: bytes) -> bytes:
+        connections.add(id(asyncio.current_task()))
+        if request[6] == 2:  # the gateway's target did not respond
+            return request[:4] + b"\x00\x03" + request[6:7] + b"\x83\x0b"
+        return answer(request, [request[6] * 7])
+
+    async def scenario() -> list[list[Any]]:
+        async with liar(reply) as port:
+            bus = Bus(TcpLine(LOOPBACK, port))
+            sensors = {
+                unit: Modbus(
+                    name=str(unit),
+                    bus=bus,
+                    unit=unit,
+                    profile=ONE,
+                    period_ms=100,
+                    timeout_ms=500,
+                    now_us=now_us,
+                )
+                for unit in (1, 2, 3)
+            }
+            return list(
+                await asyncio.gather(
+                    take(sensors[1], lambda got: len(readings(got)) >= 8),
+                    take(sensors[2], lambda got: len(notices(got)) >= 1),
+                    take(sensors[3], lambda got: len(readings(got)) >= 8),
+                )
+            )
+
+    one, two, three = asyncio.run(scenario())
+    assert {reading.values[0] for reading in readings(one)} == {7.0}
+    assert {reading.values[0] for reading in readings(three)} == {21.0}
+    assert [(notice.state, notice.detail) for notice in two] == [("stalled", two[0].detail)]
+    assert "unit 2 is silent" in two[0].detail
+    assert len(connections) == 1
