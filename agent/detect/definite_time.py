@@ -11,7 +11,8 @@ class DefiniteTime:
     """
 
     def __init__(self, delay_us: int, credit_us: int) -> None:
-        self.delay_us = max(0, delay_us - credit_us)
+        self.delay_us = delay_us
+        self.credit_us = credit_us
         self.since_us: "int | None" = None
         self._operated = False
 
@@ -31,7 +32,8 @@ class DefiniteTime:
             return False
         if self.since_us is None:
             self.since_us = t_us
-        if self._operated or not above or t_us - self.since_us < self.delay_us:
+        stood_us = t_us - self.since_us + self.credit_us
+        if self._operated or not above or stood_us < self.delay_us:
             return False
         self._operated = True
         return True

@@ -28,10 +28,9 @@ class TimedStages:
     """
 
     def __init__(self, settings: "Settings", cycle_us: int) -> None:
-        # A start stands an eighth of a cycle (20 times pickup) to a whole one after the inception.
-        half_us = cycle_us // 2
-        self.phase = DefiniteTime(_us(settings.phase_delay_ms), half_us)
-        self.residual = DefiniteTime(_us(settings.residual_delay_ms), half_us)
+        credit = credit_us("definite", cycle_us)
+        self.phase = DefiniteTime(_us(settings.phase_delay_ms), credit)
+        self.residual = DefiniteTime(_us(settings.residual_delay_ms), credit)
         self._drop_amps = (
             DROP_RATIO * settings.phase_pickup_amps,
             DROP_RATIO * settings.residual_pickup_amps,
@@ -104,13 +103,13 @@ def _inverse(settings: "Settings", which: str, count: int, cycle_us: int) -> "In
 
 
 def credit_us(curve: str, cycle_us: int) -> int:
-    """How far what a 51 element sees lags behind the current, on average.
+    """How far what a stage sees lags behind the current, on average.
 
-    Half a window of the front end. A curve also loses a step and a half of an eighth of a cycle:
+    A curve: half a window of the front end, and one and a half steps of an eighth of a cycle, since
     its start, a change of the current and the full travel are each seen half a step late. A
-    definite time crosses its start sooner, at 1.0 instead of 1.1, which makes up for it.
+    definite time sees only its start late, at 20 times pickup by less than an eighth of a cycle.
     """
-    return cycle_us // 2 if curve == "definite" else cycle_us * 11 // 16
+    return cycle_us * 3 // 8 if curve == "definite" else cycle_us * 11 // 16
 
 
 def _operated(

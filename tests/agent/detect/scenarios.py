@@ -12,6 +12,7 @@ from agent.detect.overcurrent import Overcurrent
 from agent.detect.overvoltage import Overvoltage
 from agent.detect.short_circuit import ShortCircuit
 from agent.detect.supply import Supply
+from agent.detect.timed import TimedStages
 from agent.detect.undervoltage import Undervoltage
 
 TYPE_CHECKING = False
@@ -125,3 +126,30 @@ def frequency(tuned_mhz: int, window_mhz: int, looks: "list[Any]") -> "list[Any]
     """What to tune to after each look; a look is [phasor now, phasor one window earlier]."""
     element = Frequency(45000, 65000)
     return [element.step(tuned_mhz, window_mhz, now, earlier) for now, earlier in looks]
+
+
+class Keys:
+    """Stands for Settings, which the board has in another form."""
+
+    def __init__(self, values: "dict[str, Any]") -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+def timed(values: "dict[str, Any]", spans: "list[Any]") -> "list[Any]":
+    """[[t_us, element, since_us, phases], ...] of the stages, stepped every 4 ms.
+
+    spans: [[until ms, currents, residual, [50P stands, 50N stands]], ...]; the last answer is
+    whether all are idle.
+    """
+    stages = TimedStages(Keys(values), 20000)  # type: ignore[arg-type]  # the same attributes
+    told: "list[Any]" = []
+    t_us = 0
+    for until_ms, currents, residual, starts in spans:
+        while t_us < until_ms * 1000:
+            for name, since_us, phases, _ in stages.step(
+                t_us, t_us - 20000, currents, residual, starts
+            ):
+                told.append([t_us, name, since_us, phases])
+            t_us += 4000
+    return told + [stages.idle()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from agent.detect.detector import Detector, Tap
 from agent.detect.settings import Settings, defaults, parse
 from agent.records import Block, Event
+from tests.agent.detect import scenarios
 from tests.agent.detect.feeder import (
     BAY,
     ROLES,
@@ -32,6 +34,73 @@ IS = DEFAULTS.phase_inverse_pickup_amps
 
 def set_to(**values: object) -> Settings:
     return parse({BAY.name: values}, (BAY,), "test")[BAY.name]
+
+
+# Pickups of 100 A (50P), 20 A (50N), 80 A (51P) and 10 A (51N).
+KEYS = {
+    "phase_pickup_amps": 100.0,
+    "phase_delay_ms": 200.0,
+    "residual_pickup_amps": 20.0,
+    "residual_delay_ms": 200.0,
+    "phase_inverse_curve": "definite",
+    "phase_inverse_pickup_amps": 80.0,
+    "phase_inverse_multiplier": 1.0,
+    "phase_inverse_minimum_ms": 0.0,
+    "phase_inverse_delay_ms": 400.0,
+    "phase_inverse_reset": "instantaneous",
+    "phase_inverse_reset_ms": 0.0,
+    "residual_inverse_curve": "B",
+    "residual_inverse_pickup_amps": 10.0,
+    "residual_inverse_multiplier": 0.1,
+    "residual_inverse_minimum_ms": 0.0,
+    "residual_inverse_delay_ms": 1000.0,
+    "residual_inverse_reset": "dependent",
+    "residual_inverse_reset_ms": 0.0,
+}
+REST = [[0.0, 0.0, 0.0], 0.0, [False, False]]
+HEAVY = [[150.0, 90.0, 70.0], 0.0, [True, False]]
+EARTH = [[60.0, 50.0, 50.0], 40.0, [False, True]]
+UNEQUAL = [[500.0, 490.0, 480.0], 45.0, [True, False]]
+
+
+@pytest.mark.parametrize(
+    ("spans", "off", "expected"),
+    [
+        pytest.param([(100, REST)], {}, [True], id="at-rest-all-are-idle"),
+        pytest.param(
+            [(100, REST), (600, HEAVY)],
+            {},
+            [[296, "50P", 100, ""], [496, "51P", 100, "AB"], False],
+            id="50P-after-its-delay-and-51P-with-the-phases-that-stand",
+        ),
+        pytest.param(
+            [(100, REST), (600, EARTH), (700, REST)],
+            {},
+            # 0.1 x 13.5 / (4 - 1) = 450 ms, less the credit of 13.75
+            [[296, "50N", 100, ""], [540, "51N", 100, ""], False],
+            id="both-residual-stages-and-a-disc-that-turns-back-is-not-idle",
+        ),
+        pytest.param(
+            [(600, UNEQUAL), (700, REST)],
+            {},
+            [[196, "50P", 0, ""], [396, "51P", 0, "ABC"], True],
+            id="a-residual-below-a-tenth-of-the-current-is-none",
+        ),
+        pytest.param(
+            [(600, HEAVY), (700, REST)],
+            {"phase_inverse_curve": "off", "residual_inverse_curve": "off"},
+            [[196, "50P", 0, ""], True],
+            id="51-is-off",
+        ),
+    ],
+)
+def test_the_timed_stages(board: Any, spans: Any, off: Any, expected: Any) -> None:
+    arguments = (KEYS | off, [[until, *values] for until, values in spans])
+    answer = scenarios.timed(*arguments)
+    assert board([("tests.agent.detect.scenarios", "timed", arguments)]) == [answer]
+    *told, idle = answer
+    in_ms = [[t // 1000, name, since // 1000, phases] for t, name, since, phases in told]
+    assert [*in_ms, idle] == expected
 
 
 def story(events: list[Event]) -> list[tuple[str, str | None]]:
