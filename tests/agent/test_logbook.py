@@ -10,7 +10,7 @@ import pytest
 from agent.clock import Stamp
 from agent.records import Event
 from agent.store import cbor, entries
-from agent.store.journal import Journal
+from agent.store.journal import Journal, Limits
 
 
 @pytest.fixture
@@ -72,3 +72,20 @@ def test_looking_changes_nothing(data_dir: Path) -> None:
     for what in ("stat", "verify", "export"):
         journal(what, data_dir)
     assert {p: p.read_bytes() for p in (data_dir / "log").iterdir()} == before
+
+
+def test_stat_tells_what_was_removed_to_make_room(tmp_path: Path) -> None:
+    limits = Limits({"h": 1_000_000})
+    with Journal.open(tmp_path / "log", "h", limits=limits) as writer:
+        for _ in range(300):
+            writer.append("h", bytes(8000), sync=False)
+    done = journal("stat", tmp_path)
+    assert done.returncode == 0
+    lost, removed = done.stdout.splitlines()
+    lowest = int(removed.split()[2].rstrip(":"))
+    assert f"seq {lowest} to 300" in lost
+    assert f"{lowest - 1} declared lost" in lost
+    assert "removed to make room (quota 1 MB)" in removed
+    told = journal("verify", tmp_path)
+    assert (told.returncode, told.stdout.splitlines()[-1]) == (0, "intact")
+    assert f"  lost 1 to {lowest - 1}: quota" in told.stdout

@@ -672,6 +672,40 @@ def test_a_synced_append_is_one_write_and_one_sync(log: Path, faults: Faults) ->
         assert faults.calls == ["pwrite", "pwrite", "fdatasync"]
 
 
+def test_a_group_is_one_write_and_one_sync_in_each_segment(log: Path, faults: Faults) -> None:
+    with Journal.open(log, "a") as writer:
+        faults.calls.clear()
+        assert writer.append_group("a", [b"fault", b"why", b"blind"]) == range(1, 4)
+        assert faults.calls == ["pwrite", "fdatasync"]
+        assert writer.append_group("a", []) == range(4, 4)
+        assert faults.calls == ["pwrite", "fdatasync"]
+        assert writer.append_group("a", [bytes(8000)] * 70) == range(4, 74)
+    assert [item.payload for item in everything(log) if isinstance(item, Stored)] == [
+        *(b"fault", b"why", b"blind"),
+        *([bytes(8000)] * 70),
+    ]
+    assert len(names(log, "a-*")) == 3
+
+
+def test_a_group_of_which_one_does_not_fit_is_refused_as_a_whole(log: Path) -> None:
+    with Journal.open(log, "a") as writer:
+        with pytest.raises(StoreError, match="a record of 0 bytes"):
+            writer.append_group("a", [b"good", b""])
+        assert writer.next_seq("a") == 1
+
+
+def test_of_a_group_that_is_cut_short_no_seq_comes_again(log: Path, faults: Faults) -> None:
+    with Journal.open(log, "a") as writer, LaneReader(log, "a") as reader:
+        faults.refusing["pwrite"] = short_write
+        with pytest.raises(StoreError, match="No space left"):
+            writer.append_group("a", [b"x", b"second", b"third"])
+        # These were whole already, and are seen.
+        assert reader.read(9) == [Stored(1, b"x"), Stored(2, b"second")]
+        faults.refusing.clear()
+        assert writer.append("a", b"next") == 4
+        assert reader.read(9) == [Lost(3, 3, "write_failed"), Stored(4, b"next")]
+
+
 APPEND_TEN = """
 import sys
 from pathlib import Path
@@ -1024,6 +1058,32 @@ def test_after_power_cuts_no_seq_that_was_seen_comes_again_with_other_content(
     stored = {item.seq: item.payload for item in items if isinstance(item, Stored)}
     assert stored.items() >= seen.items()
     assert stored.items() >= durable.items()
+
+
+# --- the end of a lane ---
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_the_next_seq_is_found_without_a_reader(log: Path) -> None:
+    assert journal.next_seq(log, "a") == 1
+    for count in (3, 9):
+        fill(log, count) if count == 3 else None
+        with Journal.open(log, "a") as writer:
+            assert journal.next_seq(log, "a") == writer.next_seq("a")
+            seq = writer.append("a", b"more", sync=False)
+            assert journal.next_seq(log, "a") == seq + 1
+    assert journal.next_seq(log, "h") == 1
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_newest_first_is_the_reading_backwards(log: Path) -> None:
+    assert list(journal.newest_first(log, "a")) == []
+    fill(log, 23)
+    assert list(journal.newest_first(log, "a")) == everything(log)[::-1]
+    (log / f"a-{9:020d}.seg").write_bytes(b"no header")
+    with Journal.open(log, "a"):
+        assert list(journal.newest_first(log, "a")) == everything(log)[::-1]
+    assert next(iter(journal.newest_first(log, "a"))) == Stored(23, record(23))
 
 
 # --- verify, export ------------------------------------------------------------------------------

@@ -114,6 +114,27 @@ def test_what_was_written_is_read_and_zeros_behind_it_are_clean(
     assert walker.torn_records() == 0
 
 
+@given(payloads, st.integers(1, 9), st.lists(st.integers(0, 400), max_size=2))
+def test_a_run_finds_what_steps_find(records: list[bytes], most: int, flips: list[int]) -> None:
+    body = bytearray(written(HEADER, records))
+    assert body == segment.make_frames(HEADER.seed, HEADER.first_seq, records)
+    for at in flips:
+        body[at % len(body)] ^= 0x5A
+    steps, _ = walk(bytes(body), HEADER)
+    walker = segment.Walker(bytes(body), HEADER.seed, HEADER.first_seq)
+    found: list[Step] = []
+    while True:
+        first = walker.next_seq
+        run = walker.run(most)
+        assert len(run) <= most
+        found += [(first + k, first + k, payload) for k, payload in enumerate(run)]
+        step = None if run else walker.step()
+        if not run and step is None:
+            break
+        found += [step] if step else []
+    assert found == steps
+
+
 def test_seqs_rise_through_the_end_of_their_low_half() -> None:
     header = segment.make_header("h", 1, 2**32 - 2, 2**32 - 2)
     body = written(header, RECORDS)
@@ -283,6 +304,11 @@ for case in cases:
         if step[2] is not None:
             frames.append(text(segment.make_frame(header.seed, step[0], step[2])))
         step = walker.step()
+    again_walker = segment.Walker(unhexlify(case["body"]), header.seed, header.first_seq)
+    run = again_walker.run(1000)
+    while run or again_walker.step() is not None:
+        run = again_walker.run(1000)
+    assert (again_walker.at, again_walker.next_seq) == (walker.at, walker.next_seq)
     print(json.dumps({
         "fields": [header.lane, header.epoch, header.first_seq, header.previous_next,
                    header.reason],
