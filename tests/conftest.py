@@ -8,9 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests import portable
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("ours", deadline=None)
+hypothesis.settings.load_profile("ours")
 
 Call = tuple[str, str, Sequence[Any]]
 Board = Callable[[Sequence[Call]], list[Any]]

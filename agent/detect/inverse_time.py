@@ -113,23 +113,17 @@ class InverseTime:
         """
         passed_us = max(0, t_us - max(self._seen_us, since_us))
         self._seen_us = t_us
-        for k in range(len(currents)):
-            self._move(k, t_us, passed_us)
-            self._follow(k, t_us, currents[k])
+        for k, amps in enumerate(currents):
+            self._drive(k, t_us, passed_us, amps)
         return self._told(t_us)
 
-    def _move(self, k: int, t_us: int, passed_us: int) -> None:
-        """The disc has gone on with the speed that it had."""
+    def _drive(self, k: int, t_us: int, passed_us: int, amps: float) -> None:
+        """The disc has gone on with the speed that it had; from now on it has another."""
         travel = self._travel[k] + self._speed[k] * passed_us
         self._travel[k] = min(max(travel, 0), self._full)
-        if self._started[k] is not None or self.reset != "definite":
-            return
-        if t_us - self._dropped[k] >= self.reset_us:
-            self._travel[k] = 0
-
-    def _follow(self, k: int, t_us: int, amps: float) -> None:
-        """The speed that the disc has from now on."""
         if self._started[k] is None:
+            if self.reset == "definite" and t_us - self._dropped[k] >= self.reset_us:
+                self._travel[k] = 0
             if amps >= self.start_amps:
                 self._started[k] = t_us
         elif amps < self.drop_amps:

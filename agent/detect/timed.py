@@ -68,15 +68,25 @@ class TimedStages:
         """
         told: "list[Operation]" = []
         largest = max(currents)
-        above = (largest >= self._drop_amps[0], residual_amps >= self._drop_amps[1])
-        timers = (self.phase, self.residual)
-        for name, timer, started, stands in zip(("50P", "50N"), timers, starts, above):
-            if timer.step(t_us, started, stands) and timer.since_us is not None:
-                told.append((name, timer.since_us, "", {"delay_us": timer.delay_us}))
-        residual_amps = residual_amps if residual_amps >= RESTRAINT_SHARE * largest else 0.0
+        if starts[0] or not self.phase.idle():
+            stands = largest >= self._drop_amps[0]
+            told += _timed_out("50P", self.phase, t_us, starts[0], stands)
+        if starts[1] or not self.residual.idle():
+            stands = residual_amps >= self._drop_amps[1]
+            told += _timed_out("50N", self.residual, t_us, starts[1], stands)
+        if residual_amps < RESTRAINT_SHARE * largest:
+            residual_amps = 0.0
         told += _operated("51P", self.phase_inverse, t_us, since_us, currents)
         told += _operated("51N", self.residual_inverse, t_us, since_us, (residual_amps,))
         return told
+
+
+def _timed_out(
+    name: str, timer: DefiniteTime, t_us: int, started: bool, stands: bool
+) -> "list[Operation]":
+    if not timer.step(t_us, started, stands) or timer.since_us is None:
+        return []
+    return [(name, timer.since_us, "", {"delay_us": timer.delay_us})]
 
 
 def _inverse(settings: "Settings", which: str, count: int, cycle_us: int) -> "InverseTime | None":
@@ -119,7 +129,10 @@ def _operated(
     since_us: int,
     currents: "tuple[float, ...]",
 ) -> "list[Operation]":
-    if element is None or element.step(t_us, since_us, currents) != OPERATE:
+    # Idle below its start: nothing would change (the promise of `idle`).
+    if element is None or (max(currents) < element.start_amps and element.idle()):
+        return []
+    if element.step(t_us, since_us, currents) != OPERATE:
         return []
     phases = "".join(["ABC"[k] for k in element.places]) if len(currents) == 3 else ""
     why: "dict[str, float | int | str]" = {
