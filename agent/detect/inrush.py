@@ -100,6 +100,16 @@ class Judgement:
         if not self.proof and age >= 1.0:
             self.verdict = INRUSH
 
+    def why(self) -> "dict[str, float | str]":
+        """The quantities behind it."""
+        return {
+            "proof": self.proof,
+            "residual_share": self.residual_share,
+            "harmonic_share": self.harmonic_share,
+            "gap_share": self.gap_share,
+            "run_share": self.run_share,
+        }
+
     def _proof(self, shapes: "list[Shape]", age: float, crossing: bool, gapped: "list[int]") -> str:
         if not shapes:
             return "no samples"

@@ -132,10 +132,9 @@ def test_a_current_without_gap_is_restrained_by_the_other_phases_for_the_crossin
 
 def quantities(rows: Array) -> tuple[Array, Array, Array]:
     """Fundamentals (3, n), 3I0 (n,) and changes (3, n) at every sample from the third window on."""
-    filters = tables.fundamental(WINDOW * 50, 1, 50)
     windows = np.lib.stride_tricks.sliding_window_view(rows, WINDOW, axis=1)
-    re = windows @ np.array(filters.cosine) / filters.cosine_gain
-    im = windows @ np.array(filters.sine) / filters.sine_gain
+    weights = np.array(tables.tuned(WINDOW * 50, 1, 50_000).weights())
+    re, im = np.moveaxis(windows @ weights, 2, 0)
     added = rows[:, WINDOW:] - rows[:, :-WINDOW]
     energy = np.lib.stride_tricks.sliding_window_view(added**2, WINDOW, axis=1).mean(axis=2)
     size = np.hypot(re, im)[:, WINDOW:] / np.sqrt(2)
