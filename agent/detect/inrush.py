@@ -45,13 +45,15 @@ CLEAN_SWUNG = 0.002  # with a swing to the other side humps of two windings leav
 SWUNG = 0.3  # of the peak; two windings in a delta swing 0.25 the other way
 HIGH = 0.65  # of the peak, 0.6 of a cycle on: a hump has fallen to 0.4
 LONG = 0.76  # a hump that began with the change has ended, and its end spoils the fit
+ONE_ENOUGH = 0.9  # one clean phase proves it, the others may be what their transformers left
 CLEAN_CLOSED = 0.08  # of a current that had gaps: an inrush decays, so its gaps only widen
 CLEAN_STEADY = 0.012  # of the last whole cycle; rows of humps without gap leave 0.017 and more
 NO_GAP = 0.875  # the widest row of humps lasts 0.83 of a cycle
-NO_GAP_AT_ALL = 1.2  # however distorted: current transformers, arcs
-COLLAPSE = 2.6  # fastest fall to fastest rise; cores up to 2.3, where samples are few
+NO_GAP_AT_ALL = 1.2  # however distorted, if only by odd harmonics: arcs
+COLLAPSE = 2.3  # fastest fall to fastest rise; cores up to 1.9, 2.15 at 16 samples a cycle
 COLLAPSE_UNTIL = 1.5  # later humps may themselves have saturated the current transformers
 GAP = 0.125  # of a cycle: 45 degrees
+SECOND_HARMONIC = 0.15  # of the fundamental: what protection relays are set to
 RUNNING = 0.5  # of a cycle without gap, where a fault shows through an inrush: it is here too
 # A gap is where the amplitude is below this share of pickup (a load may flow in it: the pickup
 # stands above any load), or of the peak (a knee is round, and current transformers creep).
@@ -85,7 +87,11 @@ class Judgement:
     """
 
     def __init__(
-        self, shapes: "list[Shape]", age: float, crossing: bool, gapped: "list[int]"
+        self,
+        shapes: "list[Shape]",
+        age: float,
+        crossing: bool,
+        gapped: "list[int]",
     ) -> None:
         energy = sum([shape.energy for shape in shapes])
         self.residual_share = sum([s.left for s in shapes]) / energy if energy else 0.0
@@ -115,7 +121,7 @@ class Judgement:
             return "no samples"
         if age <= 1.0 and self._sinusoid(shapes, age):
             return "sinusoid"
-        lasting = [shape for shape in shapes if shape.run >= NO_GAP_AT_ALL]
+        lasting = [shape for shape in shapes if shape.lasting()]
         if len(lasting) == len(shapes) or (lasting and not crossing):
             return "no gap"
         if True in [shape.unbroken(shape.place in gapped) for shape in shapes]:
@@ -128,6 +134,8 @@ class Judgement:
         # Early on the kink where a second hump began is short: the fit must be the better for it.
         swung = CLEAN_SWUNG if age >= 0.65 else CLEAN_SWUNG / 2
         if self.residual_share <= swung and max([shape.swing for shape in shapes]) >= SWUNG:
+            return True
+        if age >= ONE_ENOUGH and min([s.left / s.energy for s in shapes]) <= CLEAN:
             return True
         if age >= LONG:
             return self.residual_share <= CLEAN
@@ -171,6 +179,10 @@ class Shape:
         clean = CLEAN_CLOSED if gapped else CLEAN_STEADY
         return self.run >= NO_GAP and self.left <= clean * self.energy
 
+    def lasting(self) -> bool:
+        """A run without gap, however distorted, and without a second harmonic."""
+        return self.run >= NO_GAP_AT_ALL and self.harmonic < SECOND_HARMONIC
+
     def _sides(self) -> None:
         top, bottom = max(self.added), min(self.added)
         peak = max(top, -bottom, 1)
@@ -194,9 +206,9 @@ class Shape:
         self.gap = _longest_gap(high[-int(self.cycle + 0.5) :]) / self.cycle
 
     def _slopes(self) -> None:
-        """The fastest fall towards zero over the fastest rise, each over a sixteenth of a cycle."""
+        """Fastest fall towards zero over fastest rise, from one thinned sample to the next."""
         sizes = [abs(y) for y in self.now]
-        steps = [after - before for before, after in zip(sizes, sizes[self._sixteenth() :])]
+        steps = [after - before for before, after in zip(sizes, sizes[1:])]
         fastest = max(steps)
         self.collapse = -min(steps) / max(fastest, 1)
 

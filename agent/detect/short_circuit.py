@@ -24,9 +24,9 @@ STABILISING_SHARE = 0.1
 # A load stays below twice the pickup: feeders are planned, protected and fused below that.
 LOAD_LIMIT = 2.0
 
-# One phase's inrush restrains another that shows no gap for this many cycles: 100 ms, the usual
-# default of a protection relay's cross-block timer. After that each phase speaks for itself.
-CROSS_CYCLES = 5
+# One phase's inrush restrains another that shows no gap for so many cycles, half a second: relays
+# allow up to 60 s and ship with 100 ms, in which one energising in 350 was still without a gap.
+CROSS_CYCLES = 25
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

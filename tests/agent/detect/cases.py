@@ -26,6 +26,9 @@ BEFORE = 4  # cycles
 INCEPTION = BEFORE * CYCLE
 PICKUP_PEAK = PICKUP * np.sqrt(2.0)
 RATING_PEAK = RATING * np.sqrt(2.0)
+# Of the amplitude in full saturation: a switching that hits the right angle leaves an inrush of less,
+# which is not scaled up to something that no transformer draws.
+SLIGHT = 0.1
 WINDINGS = ("delta", "star", "earthed")
 # AC of the phases in units of the fault's, and their angles; both of a bolted fault.
 FAULTS = {
@@ -73,7 +76,7 @@ def energisings(count: int, seed: int, cycles: float = 10.0) -> Iterator[Case]:
         lines = energised(banks(winding, made, chance), chance.uniform(0, 2 * np.pi, made), cycles)
         fundamental = np.abs(np.fft.rfft(lines[:CYCLE], axis=0)[1]) * 2 / CYCLE
         for k in range(made):
-            size = chance.uniform(1.1, 6.0) * PICKUP_PEAK / max(fundamental[:, k].max(), 0.02)
+            size = chance.uniform(1.1, 6.0) * PICKUP_PEAK / max(fundamental[:, k].max(), SLIGHT)
             currents = np.zeros((3, INCEPTION + lines.shape[0]))
             currents[:, INCEPTION:] = size * lines[:, :, k].T
             currents += _load(chance, currents.shape[1], chance.choice(["none", "before", "with"]))
@@ -143,7 +146,7 @@ def faults_on_inrush(count: int, seed: int) -> Iterator[Case]:
         lines = energised(bank, angle, steps / CYCLE, retained)
         for k, (kind, start) in enumerate(zip(kinds, starts, strict=True)):
             largest = np.abs(np.fft.rfft(lines[:CYCLE, :, k], axis=0)[1]).max() * 2 / CYCLE
-            size = chance.uniform(1.1, 3.0) * PICKUP_PEAK / max(largest, 0.02)
+            size = chance.uniform(1.1, 3.0) * PICKUP_PEAK / max(largest, SLIGHT)
             currents = np.zeros((3, INCEPTION + steps))
             currents[:, INCEPTION:] = size * lines[:, :, k].T
             amps = chance.uniform(2.0, 8.0) * PICKUP_PEAK
