@@ -26,8 +26,8 @@ BEFORE = 4  # cycles
 INCEPTION = BEFORE * CYCLE
 PICKUP_PEAK = PICKUP * np.sqrt(2.0)
 RATING_PEAK = RATING * np.sqrt(2.0)
-# Of the amplitude in full saturation: a switching that hits the right angle leaves an inrush of less,
-# which is not scaled up to something that no transformer draws.
+# Of the amplitude in full saturation: what a switching at the right angle leaves is less, and not
+# scaled up to something that no transformer draws.
 SLIGHT = 0.1
 WINDINGS = ("delta", "star", "earthed")
 # AC of the phases in units of the fault's, and their angles; both of a bolted fault.
