@@ -8,12 +8,14 @@ while an element integrates, on a fixed grid of samples; all three follow from t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import inf, isnan
 
 import numpy as np
 import numpy.typing as npt
 
+from agent.detect import inrush
 from agent.detect.crossings import Levels
 from agent.detect.instants import When
 from agent.detect.overvoltage import DROP, NOTHING, Overvoltage
@@ -136,10 +138,17 @@ class BayDetector:
         levels.line = [self._overvoltage.pickup_volts, self._overvoltage.return_volts]
         return levels
 
-    def feed(self, sight: Array, crossings: list[int], when: When) -> list[Event]:
+    def feed(
+        self,
+        sight: Array,
+        crossings: list[int],
+        when: When,
+        waves: Callable[[int], inrush.Waves | None],
+    ) -> list[Event]:
         """Events of n consecutive decisions.
 
-        sight: (rows, n), as sight.py has it; crossings: where some quantity crosses a level.
+        sight: (rows, n), as sight.py has it; crossings: where some quantity crosses a level;
+        waves(k): the samples of the currents up to decision k, None where there are none.
         """
         events: list[Event] = []
         count = sight.shape[1]
@@ -160,7 +169,7 @@ class BayDetector:
                 return events
             seen, t_us, since_us = sight[:, k].tolist(), when.t_us(k), when.since_us(k)
             if k == full:
-                events += self._step(seen, t_us, since_us)
+                events += self._step(seen, t_us, since_us, partial(waves, k))
             if self._timing and when.index(k) % self._grid == 0:
                 events += self._operations(seen, t_us, since_us)
 
@@ -196,10 +205,16 @@ class BayDetector:
         )
         return [due for element in elements for due in element.dues_us()]
 
-    def _step(self, seen: list[float], t_us: int, since_us: int) -> list[Event]:
+    def _step(
+        self,
+        seen: list[float],
+        t_us: int,
+        since_us: int,
+        look: Callable[[], inrush.Waves | None],
+    ) -> list[Event]:
         """All elements but the timed ones, in the order in which they may veto each other."""
         currents, added = _three(seen[CURRENTS]), _three(seen[ADDED])
-        told = self._short_circuit.step(t_us, currents, seen[RESIDUAL], added)
+        told = self._short_circuit.step(t_us, currents, seen[RESIDUAL], added, look)
         events = [self._fault_event(told, seen, t_us)] if told else []
         self._timing = self._is_timing(currents, seen[RESIDUAL])
         a, b, c = seen[LINE]
@@ -276,7 +291,7 @@ class BayDetector:
 
     def _fault_event(self, told: str, seen: list[float], t_us: int) -> Event:
         element = self._short_circuit
-        why = {
+        why: dict[str, float | int | str] = {
             "phase_pickup_amps": self.settings.phase_pickup_amps,
             "residual_pickup_amps": self.settings.residual_pickup_amps,
             "change_floor_amps": self.settings.change_floor_amps,
@@ -286,6 +301,11 @@ class BayDetector:
         }
         if told == "overload":
             return self._event(told, seen, t_us=t_us, element="50P", why=why)
+        if element.judgement is not None and told in {"fault", "inrush"}:
+            why |= element.judgement.why()
+        if told == "inrush":
+            name = f"{element.element}/2H"
+            return self._event(told, seen, t_us=t_us, element=name, why=why)
         if told == "fault_cleared":
             return self._event(told, seen, t_us=t_us, onset_us=element.onset_us, why=why)
         missing = "".join(

@@ -6,6 +6,7 @@ Detection is a function of settings and samples: no clock, no chance, no hidden 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from agent.detect.bay import BayDetector
 from agent.detect.crossings import Crossings
 from agent.detect.front_end import FrontEnd, Stretch
+from agent.detect.inrush import Waves
 from agent.detect.instants import Instants, Moment
 from agent.detect.meter import MEASURED_S, Meter, measure
 from agent.detect.quiet import Quiet
@@ -138,12 +140,33 @@ class _Samples:
         events: list[Event] = []
         for place, number in enumerate(bays.tolist()):
             bay = self._bays[number]
-            events += bay.feed(sight[:, place], crossed[place], when)
+            waves = partial(self._waves, wiring.taps[number], stretch.count)
+            events += bay.feed(sight[:, place], crossed[place], when, waves)
             self._awake[number] = not bay.idle()
             self._quiet.take_up(number, bay.band)
         self._sleeping = len(self._bays) - int(np.count_nonzero(self._awake))
         front_end.proving = self._sleeping > 0
         return events
+
+    def _waves(self, taps: Taps, count: int, k: int) -> Waves:
+        """The currents of a bay up to decision `k` of `count`: two windows less one sample."""
+        window = self._front_end.window
+        recent = self._front_end.memory.last(2 * window - 1, count - 1 - k)
+
+        def wave(role: str) -> tuple[list[int], float]:
+            tap = taps.get(role)
+            return ([int(x) for x in recent[tap.index]], tap.scale) if tap else ([], 0.0)
+
+        phases = [wave("ia"), wave("ib"), wave("ic")]
+        residual = wave("i0")
+        if not residual[0] and phases[0][1] == phases[1][1] == phases[2][1]:
+            columns = zip(*(samples for samples, _ in phases), strict=True)
+            residual = [sum(column) for column in columns], phases[0][1]
+        return Waves(phases, residual, window)
+
+
+def _no_waves(_: int) -> None:
+    """A meter has no samples to look at."""
 
 
 class _Readings:
@@ -165,7 +188,7 @@ class _Readings:
         return [
             event
             for place, bay in enumerate(self._bays)
-            for event in bay.feed(sight[:, place], [0], when)
+            for event in bay.feed(sight[:, place], [0], when, _no_waves)
         ]
 
     def meters(self) -> list[Meter]:

@@ -1,15 +1,17 @@
 """A short circuit on one bay: 50P and 50N say that, the change of the currents says since when
-and on which phases.
+and on which phases, the shape of the samples that no transformer was energised.
 
-The word stands when an element has started and the change is 5/8 of a cycle old: sooner the
-phases cannot be told apart (an offset in one hides the other), later nothing is gained. A start
+The word is due when an element has started and the change is 5/8 of a cycle old: sooner the
+phases cannot be told apart (an offset in one hides the other). From then on the raw samples are
+looked at, sixteen times a cycle while all is new and eight times later, until they prove a fault
+or show inrush; then it is told as that, and looked at on, for a fault may show through. A start
 that no change explains is judged by size: three equal phases little above pickup are a load
-beyond its rating, anything else is a fault whose inception was not seen.
+beyond its rating, anything else is a fault whose inception was not seen, unless it is inrush.
 
 Portable.
 """
 
-from agent.detect import faulted_phase
+from agent.detect import faulted_phase, inrush
 from agent.detect.overcurrent import START, Overcurrent
 
 # A fault that lifts a phase over pickup has added at least this share of it; less is a ripple
@@ -22,6 +24,14 @@ STABILISING_SHARE = 0.1
 # A load stays below twice the pickup: feeders are planned, protected and fused below that.
 LOAD_LIMIT = 2.0
 
+# One phase's inrush restrains another that shows no gap for so many cycles, half a second: relays
+# allow up to 60 s and ship with 100 ms, in which one energising in 350 was still without a gap.
+CROSS_CYCLES = 25
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _UNSEEN = ""
 
 
@@ -31,6 +41,7 @@ class ShortCircuit:
     change_floor_amps: what the change of a phase must exceed to count as one.
     cycle_us: one nominal cycle.
     After "fault": `kind`, `element` and `onset_us` (None: inception not seen) tell which.
+    After "fault" and "inrush": `judgement` tells what the samples showed.
     """
 
     def __init__(
@@ -44,12 +55,18 @@ class ShortCircuit:
         self.phase = Overcurrent(3, phase_pickup_amps, half_us, cycle_us)
         self.residual = Overcurrent(1, residual_pickup_amps, half_us, cycle_us)
         self.change_floor_amps = change_floor_amps
+        self.cycle_us = cycle_us
         self.ripe_us = cycle_us * 5 // 8
         self.element = _UNSEEN
         self.kind = _UNSEEN
         self.onset_us: "int | None" = None
         self._changed_since: "int | None" = None
         self._overload = False
+        self.judgement: "inrush.Judgement | None" = None
+        self._inrush = False
+        self._gapped: "list[int]" = []
+        self._started_us = 0
+        self._look_us: "int | None" = None
 
     def idle(self) -> bool:
         """True when quiet currents would change nothing here."""
@@ -65,6 +82,8 @@ class ShortCircuit:
         dues = self.phase.dues_us() + self.residual.dues_us()
         if self._changed_since is not None and self.kind == _UNSEEN:
             dues.append(self._changed_since + self.ripe_us)
+        if self._look_us is not None and self.kind == _UNSEEN:
+            dues.append(self._look_us)
         return dues
 
     def step(
@@ -73,11 +92,13 @@ class ShortCircuit:
         currents: tuple[float, float, float],
         residual_amps: float,
         changes: tuple[float, float, float],
+        look: "Callable[[], inrush.Waves | None]",
     ) -> str:
-        """What is told at this sample: "fault", "fault_cleared", "overload" or nothing ("").
+        """What is told at this sample: "fault", "fault_cleared", "inrush", "overload" or "".
 
         currents, residual_amps: fundamentals; changes: RMS of what was added to each phase
-        during the last cycle.
+        during the last cycle; look: the samples up to this one, called only when they matter,
+        None where there are none (a meter's readings: what starts is a fault).
         """
         largest = max(currents)
         self._follow_change(t_us, max(changes))
@@ -85,13 +106,14 @@ class ShortCircuit:
         residual = self.residual.step(t_us, (_stabilised(residual_amps, largest),))
         if self.element == _UNSEEN and START in (phase, residual):
             self.element = "50P" if phase == START else "50N"
+            self._started_us = t_us
         if self.element == _UNSEEN:
             return ""
         if not self.phase.started and not self.residual.started:
             return self._over()
         if self.kind != _UNSEEN:
             return ""
-        return self._word(t_us, currents, residual_amps, changes)
+        return self._word(t_us, currents, residual_amps, changes, look)
 
     def _follow_change(self, t_us: int, change: float) -> None:
         if change < self.change_floor_amps:
@@ -105,16 +127,65 @@ class ShortCircuit:
         currents: tuple[float, float, float],
         residual_amps: float,
         changes: tuple[float, float, float],
+        look: "Callable[[], inrush.Waves | None]",
     ) -> str:
         since_us = self._changed_since
-        if since_us is not None and self._explained(max(changes)):
+        explained = since_us is not None and self._explained(max(changes))
+        if explained and since_us is not None:
             if t_us - since_us < self.ripe_us:
                 return ""
-            return self._fault(since_us, changes, residual_amps, currents)
-        if max(currents) < self.phase.pickup_amps and residual_amps < self.residual.pickup_amps:
+        elif max(currents) < self.phase.pickup_amps and residual_amps < self.residual.pickup_amps:
             return ""  # it is on its way out
-        if not self._like_load(currents):
-            return self._fault(None, currents, residual_amps, currents)
+        elif self._like_load(currents):
+            return self._overloaded()
+        else:
+            since_us = None
+        verdict = self._judge(t_us, since_us, look)
+        if verdict == inrush.FAULT:
+            shares = self._shown_through(changes if explained else currents)
+            return self._fault(self._onset(t_us, since_us), shares, residual_amps, currents)
+        if verdict == inrush.INRUSH and not self._inrush:
+            self._inrush = True
+            return "inrush"
+        return ""
+
+    def _judge(
+        self, t_us: int, since_us: "int | None", look: "Callable[[], inrush.Waves | None]"
+    ) -> int:
+        """The verdict of the samples, UNDECIDED between two looks."""
+        if self._look_us is not None and t_us < self._look_us:
+            return inrush.UNDECIDED
+        waves = look()
+        if waves is None:
+            return inrush.FAULT
+        # Behind an inrush the changes are its own decay.
+        age = 2.0
+        if since_us is not None and not self._inrush:
+            age = min(2.0, (t_us - since_us) / self.cycle_us)
+        self._look_us = t_us + self.cycle_us // (16 if age < inrush.COLLAPSE_UNTIL else 8)
+        earth_only = not self.phase.started
+        pickup_amps = (self.residual if earth_only else self.phase).pickup_amps
+        crossing = t_us - self._started_us < CROSS_CYCLES * self.cycle_us
+        judgement = inrush.judge(waves, pickup_amps, age, crossing, earth_only, self._gapped)
+        self.judgement = judgement
+        if judgement.verdict == inrush.INRUSH:
+            self._gapped = judgement.gapped
+        return judgement.verdict
+
+    def _shown_through(self, shares: tuple[float, float, float]) -> tuple[float, float, float]:
+        """The shares of a fault behind an inrush: what still has gaps is not faulted."""
+        if not self._inrush or self.judgement is None or not self.phase.started:
+            return shares
+        a, b, c = [x if k in self.judgement.short else 0.0 for k, x in enumerate(shares)]
+        return (a, b, c) if a or b or c else shares
+
+    def _onset(self, t_us: int, since_us: "int | None") -> "int | None":
+        """Inception: the change, or behind an inrush the beginning of the run without gap."""
+        if not self._inrush or self.judgement is None:
+            return since_us
+        return t_us - int(self.judgement.run_share * self.cycle_us)
+
+    def _overloaded(self) -> str:
         told = self._overload
         self._overload = True
         return "" if told else "overload"
@@ -137,7 +208,12 @@ class ShortCircuit:
         residual_amps: float,
         currents: tuple[float, float, float],
     ) -> str:
-        self.kind = faulted_phase.kind(shares, residual_amps, max(currents))
+        largest = max(currents)
+        early = None if self.judgement is None else self.judgement.earth_share
+        if early is not None and self.phase.started:
+            # Saturating current transformers, and a core's own 3I0, come later or stay apart.
+            residual_amps = min(residual_amps, early * largest)
+        self.kind = faulted_phase.kind(shares, residual_amps, largest)
         self.onset_us = onset_us
         return "fault"
 
@@ -147,6 +223,9 @@ class ShortCircuit:
         self.element = _UNSEEN
         self.kind = _UNSEEN
         self._overload = False
+        self._inrush = False
+        self._gapped = []
+        self._look_us = None
         return "fault_cleared" if told else ""
 
 

@@ -3,7 +3,7 @@
 Portable: lists and numbers in, lists and numbers out.
 """
 
-from agent.detect import faulted_phase, tables
+from agent.detect import faulted_phase, inrush, tables
 from agent.detect import inverse_time as inverse_time_element
 from agent.detect.definite_time import DefiniteTime
 from agent.detect.frequency import Frequency
@@ -27,15 +27,46 @@ def overcurrent(pickup_amps: float, hold_us: int, drop_us: int, steps: "list[Any
     return [answer for answer in answers if answer[1]]
 
 
-def short_circuit(cycle_us: int, steps: "list[Any]") -> "list[Any]":
-    """[[t_us, word, kind, element, onset_us], ...] with pickups of 100 A (50P) and 20 A (50N)."""
+def short_circuit(
+    cycle_us: int, steps: "list[Any]", rows: "Any" = None, window: int = 0
+) -> "list[Any]":
+    """[[t_us, word, kind, element, onset_us], ...] with pickups of 100 A (50P) and 20 A (50N).
+
+    rows: the samples [A] of the phases, the last at the last step; None: a meter that has none.
+    """
     element = ShortCircuit(100.0, 20.0, 5.0, cycle_us)
     told = []
-    for t_us, currents, residual, changes in steps:
-        word = element.step(t_us, currents, residual, changes)
+    before = 0 if rows is None else len(rows[0]) - len(steps)
+    for k, (t_us, currents, residual, changes) in enumerate(steps):
+
+        def look(end: int = before + k + 1) -> "inrush.Waves | None":
+            return None if rows is None else _waves(rows, end, window)
+
+        word = element.step(t_us, currents, residual, changes, look)
         if word:
             told.append([t_us, word, element.kind, element.element, element.onset_us])
     return told
+
+
+def judge(
+    rows: "Any",
+    window: int,
+    age: float,
+    crossing: bool,
+    earth_only: bool,
+    gapped: "list[int]",
+) -> "list[Any]":
+    """What the last samples of the three phases [A] are, with a pickup of 100 A."""
+    waves = _waves(rows, len(rows[0]), window)
+    j = inrush.judge(waves, 100.0, age, crossing, earth_only, gapped)
+    shares = [j.residual_share, j.harmonic_share, j.gap_share, j.run_share, j.earth_share]
+    return [j.verdict, j.proof, shares, j.short, j.gapped]
+
+
+def _waves(rows: "Any", end: int, window: int) -> "inrush.Waves":
+    held = [row[max(0, end - 2 * window + 1) : end] for row in rows]
+    total = [a + b + c for a, b, c in zip(held[0], held[1], held[2])] if held[2] else []
+    return inrush.Waves([(row, 1.0) for row in held], (total, 1.0), window)
 
 
 def supply(
