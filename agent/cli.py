@@ -223,7 +223,12 @@ def _add_journal(verbs: Verbs) -> None:
     parser = _verb(
         verbs, "journal", _journal, "look into the log: stat, verify, export", "verify data/log"
     )
-    parser.add_argument("what", choices=("stat", "verify", "export"), help="what to do")
+    parser.add_argument(
+        "what",
+        choices=("stat", "verify", "export"),
+        help="stat: what each lane holds, has lost and has removed to make room; verify: also every"
+        " lost range and whatever is wrong; export: every record as JSON",
+    )
     parser.add_argument("log", type=Path, metavar="DIR", help="data_dir, or the log folder in it")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 

@@ -21,6 +21,9 @@ from agent.store.segment_files import File
 # Waveforms are large and a chunk more or less changes no verdict; alarms are why we are here. A
 # lane that is not named here is never given up.
 GIVEN_UP_FIRST = "whxsa"
+# A full disk may stay full whatever is given up, because another process takes it; after so many
+# segments in vain the log waits until one can be begun.
+MOST_IN_VAIN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Retention:
         self._limits = limits
         self._acknowledged = partial(acknowledged, epoch)
         self._kept: dict[str, deque[File]] = {}
+        self._in_vain = 0
 
     def take_up(self, lane: str, files: Iterable[File]) -> None:
         """These files are there, the oldest first."""
@@ -61,6 +65,7 @@ class Retention:
     def begun(self, file: File) -> None:
         """A lane grows in this file from now on."""
         self._kept[file.name[0]].append(file)
+        self._in_vain = 0
 
     def make_room(self, lane: str, *, disk_full: bool = False) -> bool:
         """Gives up a segment for the next one of `lane`, if a limit or a full disk asks for it.
@@ -70,8 +75,9 @@ class Retention:
         if segment_files.spare_of(self._root, lane).exists() and not disk_full:
             return False  # an attempt that failed has left it, and must not cost a second segment
         giver = self._giver(lane, disk_full=disk_full)
-        if giver is None:
+        if giver is None or self._in_vain == MOST_IN_VAIN:
             return False
+        self._in_vain += 1
         self._give_up(giver, lane)
         return True
 

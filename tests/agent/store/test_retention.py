@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.errors import StoreError
-from agent.store import journal, removal, segment, segment_files
+from agent.store import journal, removal, retention, segment, segment_files
 from agent.store.cursors import Cursors, acknowledged
 from agent.store.journal import Item, Journal, LaneReader, Limits, Lost, Stored
 
@@ -258,6 +258,28 @@ def test_a_disk_that_goes_on_refusing_costs_one_segment_and_no_more(
                     while True:
                         writer.append("h", record("h", writer.next_seq("h")))
         assert len(segment_files.files(log, "h")) == before - 1
+        seq = writer.append("h", record("h", writer.next_seq("h")))
+    assert_accounted(everything(log, "h"), "h", seq + 1)
+
+
+def test_a_disk_that_stays_full_whatever_is_given_up_does_not_eat_the_log(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(log, "h", 80)
+    before = len(segment_files.files(log, "h"))
+    assert before > retention.MOST_IN_VAIN + 2
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Journal.open(log, "h") as writer:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "posix_fallocate", full)
+            for _ in range(40):
+                with pytest.raises(StoreError, match="No space left"):
+                    while True:
+                        writer.append("h", record("h", writer.next_seq("h")))
+        assert len(segment_files.files(log, "h")) == before - retention.MOST_IN_VAIN
         seq = writer.append("h", record("h", writer.next_seq("h")))
     assert_accounted(everything(log, "h"), "h", seq + 1)
 
