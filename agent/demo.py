@@ -107,7 +107,8 @@ def run(seconds: float | None) -> int:
         ended_well = asyncio.run(_demo(Path(folder), seconds, story))
         log = Path(folder) / "data" / "log"
         report = verify(log)
-        kept = sum(not _of_the_goodbye(item) for _, item in export(log) if isinstance(item, Stored))
+        stored = [cbor.loads(item.payload) for _, item in export(log) if isinstance(item, Stored)]
+    kept = sum(not _of_the_goodbye(logged) for logged in stored)
     _screen().print(
         f"\n{story.received} of {kept} records received and acknowledged, {story.faults} faults, "
         f"{story.variances} plan variances; log {'intact' if report.ok else 'NOT intact'}"
@@ -116,9 +117,9 @@ def run(seconds: float | None) -> int:
     return 0 if ended_well and told_enough and report.ok else 1
 
 
-def _of_the_goodbye(item: Stored) -> bool:
-    """Whether this was measured until the very end, so that it leaves at the next start."""
-    quality: int = entry.as_dict(cbor.loads(item.payload)).get("quality", 0)
+def _of_the_goodbye(logged: list[Any]) -> bool:
+    """Whether this was measured until the very end, so that it may leave at the next start only."""
+    quality: int = entry.as_dict(logged).get("quality", 0)
     return bool(quality & entry.CUT)
 
 
@@ -196,8 +197,8 @@ async def _consume(url: str, folder: Path, story: Story) -> None:
 
 
 def _received(delivered: Received, now_us: int, story: Story) -> None:
-    story.received += 1
     logged = delivered.entry
+    story.received += not _of_the_goodbye(logged)
     if logged[0] == entry.EVENT:
         event, stamp = entries.entry_event(logged)
         story.faults += event.event == "fault"
