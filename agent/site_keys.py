@@ -175,7 +175,12 @@ DRIVERS: dict[str, tuple[Key, ...]] = {
         ),
     ),
     "modbus": (
-        Key("serial", Text(), "serial port of the line; several sensors may share it", None),
+        Key(
+            "serial",
+            Text(most=200),  # names below /dev/serial/by-id are long
+            "serial port of the line; several sensors may share it",
+            None,
+        ),
         Key(
             "baud",
             OneOf((1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200)),

@@ -193,12 +193,14 @@ def from_options(name: str, options: Mapping[str, Any], now_us: Callable[[], int
         raise SensorError(f"sensor {name}", what, "one of the two")
     if not options.get("profile"):
         raise SensorError(f"sensor {name}", "profile missing", "a register map")
+    unit, serial = int(options.get("unit", 1)), ways == ["serial"]
+    if serial and not UNITS_ON_A_LINE[0] <= unit <= UNITS_ON_A_LINE[1]:
+        raise SensorError(
+            f"sensor {name}", f"unit = {unit}: out of range", "1 to 247 on a serial line"
+        )
     profile = profiles.load(str(options["profile"]))
-    unit = int(options.get("unit", 1))
     try:
-        bus = _bus(options, profile, serial=ways == ["serial"])
-        if ways == ["serial"] and not UNITS_ON_A_LINE[0] <= unit <= UNITS_ON_A_LINE[1]:
-            raise SensorError("", f"unit = {unit}: out of range", "1 to 247 on a serial line")
+        bus = _bus(options, profile, serial=serial)
         bus.claim(unit)
     except SensorError as error:
         raise SensorError(f"sensor {name}", error.what, error.expected) from error

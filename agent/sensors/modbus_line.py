@@ -37,7 +37,6 @@ LONGEST_BABBLE_S = 10.0
 MOST_HEARD = 512  # twice the longest frame; what comes beyond it is noise and is not kept
 
 PARITIES = {"none": 0, "even": termios.PARENB, "odd": termios.PARENB | termios.PARODD}
-BAUDS = (1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200)
 
 
 class Away(Exception):

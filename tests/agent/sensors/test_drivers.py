@@ -44,6 +44,17 @@ def test_a_driver_is_imported_only_when_asked_for() -> None:
     assert told.stdout.strip() == "False"
 
 
+def test_a_serial_meter_costs_neither_pymodbus_client_nor_pyserial() -> None:
+    code = (
+        "import sys; from agent.sensors import drivers; from agent.site import SensorConfig;"
+        "options = {'serial': '/dev/ttyS9', 'profile': 'abb-b23'};"
+        "drivers.build(SensorConfig('s', 'modbus', options), lambda: 0);"
+        "print([m for m in ('pymodbus', 'pymodbus.client', 'serial') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "['pymodbus']"
+
+
 def test_the_options_of_a_driver_are_checked_when_it_is_built() -> None:
     with pytest.raises(SensorError, match="sensor wire: colour: unknown"):
         drivers.build(SensorConfig("wire", "simulated", {"colour": 1}), lambda: 0)
