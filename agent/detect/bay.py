@@ -82,11 +82,11 @@ class BayDetector:
     def idle(self) -> bool:
         """True when quiet samples would change nothing here."""
         return (
-            self._short_circuit.idle()
+            not self._timing
+            and self._short_circuit.idle()
             and (self._supply.idle() or self._voltless)
             and self._undervoltage.idle()
             and self._overvoltage.idle()
-            and not self._timing
         )
 
     @property
@@ -152,7 +152,7 @@ class BayDetector:
         """
         events: list[Event] = []
         count = sight.shape[1]
-        voltless = isnan(sight[VOLTAGES, 0].sum())
+        voltless = isnan(sum(sight[VOLTAGES, 0].tolist()))
         if voltless != self._voltless:
             self._voltless, self._band_of = voltless, None
         k = full = -1
