@@ -170,7 +170,7 @@ class BayDetector:
             seen, t_us, since_us = sight[:, k].tolist(), when.t_us(k), when.since_us(k)
             if k == full:
                 events += self._step(seen, t_us, since_us, partial(waves, k))
-            if self._timing and when.index(k) % self._grid == 0:
+            if self._timing and when.index(k) % (self._grid * self._timed.pace) == 0:
                 events += self._operations(seen, t_us, since_us)
 
     def _woken(self, sight: Array, k: int) -> int:
@@ -193,8 +193,8 @@ class BayDetector:
         """The decision after `k` at which what integrates is looked at."""
         if not self._timing:
             return 1 << 62
-        index = when.index(k)
-        return k + self._grid - index % self._grid
+        stride = self._grid * self._timed.pace
+        return k + stride - when.index(k) % stride
 
     def _dues_us(self) -> list[int]:
         elements = (

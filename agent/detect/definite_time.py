@@ -20,6 +20,12 @@ class DefiniteTime:
         """True when a start that is not there would change nothing here."""
         return self.since_us is None
 
+    def remaining_us(self, t_us: int) -> "int | None":
+        """How long until it operates, should the start stay; None: it does not."""
+        if self.since_us is None or self._operated:
+            return None
+        return self.since_us + self.delay_us - t_us
+
     def step(self, t_us: int, started: bool, above: bool) -> bool:
         """True once for each start, when it has stood the delay.
 

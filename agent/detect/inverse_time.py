@@ -51,6 +51,8 @@ START_RATIO = 1.1
 DROP_RATIO = 0.95  # of the start: a protection relay's usual one, so that ripple does not chatter
 FLAT_RATIO = 20.0
 
+FAR_US = 1 << 62  # later than anything
+
 # Speeds are in 1/SCALE of the full travel a second with TMS = 1: the slowest, a long inverse at
 # its dropout, is still right to a ten-thousandth, the fastest fits in 31 bits.
 SCALE = 1 << 24
@@ -104,6 +106,14 @@ class InverseTime:
     def idle(self) -> bool:
         """True when currents below `start_amps` would change nothing here."""
         return self.since_us is None and max(self._travel) == 0
+
+    def remaining_us(self) -> int:
+        """How long it takes until it operates, should the currents stay; FAR_US: it does not."""
+        remaining = FAR_US
+        for travel, pace, started in zip(self._travel, self._speed, self._started):
+            if started is not None and pace > 0 and not self.places:
+                remaining = min(remaining, (self._full - travel) // pace)
+        return remaining
 
     def step(self, t_us: int, since_us: int, currents: "tuple[float, ...]") -> int:
         """START, OPERATE, DROP or NOTHING at this sample.

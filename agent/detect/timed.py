@@ -7,7 +7,7 @@ Portable.
 """
 
 from agent.detect.definite_time import DefiniteTime
-from agent.detect.inverse_time import OPERATE, InverseTime
+from agent.detect.inverse_time import FAR_US, OPERATE, InverseTime
 from agent.detect.overcurrent import DROP_RATIO
 
 TYPE_CHECKING = False
@@ -19,15 +19,21 @@ if TYPE_CHECKING:
 
 # Three unequal phase CTs may feign a residual of a tenth of a heavy current, not of more.
 RESTRAINT_SHARE = 0.1
+# A current may change unseen for as long as a step lasts: for a thirty-second of what is left.
+FAR_STEPS = 32
+PACES = (4, 2)
 
 
 class TimedStages:
     """50P, 50N, 51P and 51N of one bay; currents RMS, primary; `cycle_us`: one nominal cycle.
 
-    To be stepped every eighth of a cycle while not idle, or more often.
+    To be stepped every `pace` eighths of a cycle while not idle, or more often: every one of them
+    when something is about to operate, every fourth while that is far away.
     """
 
     def __init__(self, settings: "Settings", cycle_us: int) -> None:
+        self.pace = 1
+        self._far_us = FAR_STEPS * cycle_us // 8
         credit = credit_us("definite", cycle_us)
         self.phase = DefiniteTime(_us(settings.phase_delay_ms), credit)
         self.residual = DefiniteTime(_us(settings.residual_delay_ms), credit)
@@ -78,7 +84,18 @@ class TimedStages:
             residual_amps = 0.0
         told += _operated("51P", self.phase_inverse, t_us, since_us, currents)
         told += _operated("51N", self.residual_inverse, t_us, since_us, (residual_amps,))
+        self.pace = self._pace(t_us)
         return told
+
+    def _pace(self, t_us: int) -> int:
+        dues = [timer.remaining_us(t_us) for timer in (self.phase, self.residual)]
+        inverse = (self.phase_inverse, self.residual_inverse)
+        dues += [element.remaining_us() for element in inverse if element is not None]
+        remaining_us = min([due for due in dues if due is not None] + [FAR_US])
+        for pace in PACES:
+            if remaining_us >= pace * self._far_us:
+                return pace
+        return 1
 
 
 def _timed_out(
