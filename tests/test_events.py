@@ -14,8 +14,8 @@ ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs/events.md").read_text()
 NOW, LATER = PAGE.split("## Comes with a later part")
 LATER = LATER.split("\n## ")[0]
-# The table of names, and how people call them; neither makes an event.
-TABLES_OF_NAMES = ("agent/store/entry.py", "agent/words.py")
+# The table of names, how people call them and how they are drawn: none of these makes an event.
+TABLES_OF_NAMES = ("agent/store/entry.py", "agent/words.py", "agent/plot.py")
 
 
 def made() -> set[str]:

@@ -132,11 +132,11 @@ def _inverse(settings: "Settings", which: str, count: int, cycle_us: int) -> "In
 def credit_us(curve: str, cycle_us: int) -> int:
     """How far what a stage sees lags behind the current, on average.
 
-    A curve: half a window of the front end, and one and a half steps of an eighth of a cycle, since
-    its start, a change of the current and the full travel are each seen half a step late. A
-    definite time sees only its start late, at 20 times pickup by less than an eighth of a cycle.
+    Half a window of the front end. A curve also loses one and a half steps of an eighth of a cycle,
+    since its start, a change of the current and the full travel are each seen half a step late. A
+    definite time loses the first only, and gains it again where a large current crosses early.
     """
-    return cycle_us * 3 // 8 if curve == "definite" else cycle_us * 11 // 16
+    return cycle_us // 2 if curve == "definite" else cycle_us * 11 // 16
 
 
 def _operated(

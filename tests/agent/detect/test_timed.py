@@ -70,26 +70,26 @@ UNEQUAL = [[500.0, 490.0, 480.0], 45.0, [True, False]]
         pytest.param(
             [(100, REST), (600, HEAVY)],
             {},
-            [[296, "50P", 100, ""], [496, "51P", 100, "AB"], False],
+            [[292, "50P", 100, ""], [492, "51P", 100, "AB"], False],
             id="50P-after-its-delay-and-51P-with-the-phases-that-stand",
         ),
         pytest.param(
             [(100, REST), (600, EARTH), (700, REST)],
             {},
             # 0.1 x 13.5 / (4 - 1) = 450 ms, less the credit of 13.75
-            [[296, "50N", 100, ""], [540, "51N", 100, ""], False],
+            [[292, "50N", 100, ""], [540, "51N", 100, ""], False],
             id="both-residual-stages-and-a-disc-that-turns-back-is-not-idle",
         ),
         pytest.param(
             [(600, UNEQUAL), (700, REST)],
             {},
-            [[196, "50P", 0, ""], [396, "51P", 0, "ABC"], True],
+            [[192, "50P", 0, ""], [392, "51P", 0, "ABC"], True],
             id="a-residual-below-a-tenth-of-the-current-is-none",
         ),
         pytest.param(
             [(600, HEAVY), (700, REST)],
             {"phase_inverse_curve": "off", "residual_inverse_curve": "off"},
-            [[196, "50P", 0, ""], True],
+            [[192, "50P", 0, ""], True],
             id="51-is-off",
         ),
     ],
