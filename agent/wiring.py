@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent.detect.detector import Tap
+from agent.detect.sight import Tap
 from agent.records import Layout
 from agent.sensors.channels import CURRENTS, VOLTAGES, ChannelUse
 from agent.site import Bay

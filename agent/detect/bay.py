@@ -12,24 +12,28 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf, isnan
 
-import numpy as np
-import numpy.typing as npt
-
 from agent.detect import inrush
-from agent.detect.crossings import Levels
 from agent.detect.instants import When
+from agent.detect.levels import Levels
 from agent.detect.overvoltage import DROP, NOTHING, Overvoltage
-from agent.detect.quiet import Band
 from agent.detect.settings import Settings
 from agent.detect.short_circuit import EXPLAINING_SHARE, LOAD_LIMIT, ShortCircuit
-from agent.detect.sight import ADDED, CURRENTS, LINE, NEUTRAL, RESIDUAL, VOLTAGES, WATCHED
+from agent.detect.sight import (
+    ADDED,
+    CURRENTS,
+    LINE,
+    NEUTRAL,
+    RESIDUAL,
+    VOLTAGES,
+    WATCHED,
+    Band,
+    Sight,
+)
 from agent.detect.supply import DEAD, LIVE, Supply
 from agent.detect.timed import TimedStages
 from agent.detect.undervoltage import Undervoltage
 from agent.records import Event
 from agent.site import Bay
-
-Array = npt.NDArray[np.float64]
 
 # Below this share of pickup a current is quiet; the band absorbs noise on a load near pickup.
 QUIET_SHARE = 0.9
@@ -140,19 +144,18 @@ class BayDetector:
 
     def feed(
         self,
-        sight: Array,
+        sight: Sight,
         crossings: list[int],
         when: When,
         waves: Callable[[int], inrush.Waves | None],
     ) -> list[Event]:
         """Events of n consecutive decisions.
 
-        sight: (rows, n), as sight.py has it; crossings: where some quantity crosses a level;
+        crossings: where some quantity crosses a level;
         waves(k): the samples of the currents up to decision k, None where there are none.
         """
         events: list[Event] = []
-        count = sight.shape[1]
-        voltless = isnan(sum(sight[VOLTAGES, 0].tolist()))
+        voltless = isnan(sum(sight.column(0)[VOLTAGES]))
         if voltless != self._voltless:
             self._voltless, self._band_of = voltless, None
         k = full = -1
@@ -160,25 +163,18 @@ class BayDetector:
             if self._unseen:
                 k, full, self._unseen = 0, 0, False
             elif self.idle():
-                k = full = self._woken(sight, k + 1)
+                k = full = sight.outside(self.band, k + 1)
             else:
                 if k == full:  # what integrates moves no timer of the others
                     full = self._next(k, crossings, when)
                 k = min(full, self._next_on_grid(k, when))
-            if k >= count:
+            if k >= sight.count:
                 return events
-            seen, t_us, since_us = sight[:, k].tolist(), when.t_us(k), when.since_us(k)
+            seen, t_us, since_us = sight.column(k), when.t_us(k), when.since_us(k)
             if k == full:
                 events += self._step(seen, t_us, since_us, partial(waves, k))
             if self._timing and when.index(k) % (self._grid * self._timed.pace) == 0:
                 events += self._operations(seen, t_us, since_us)
-
-    def _woken(self, sight: Array, k: int) -> int:
-        """The first decision from `k` on at which some quantity is outside its quiet band."""
-        low, high = (np.array(limits)[:, None] for limits in self.band)
-        watched = sight[:WATCHED, k:]
-        moving = np.flatnonzero(((watched >= high) | (watched < low)).any(axis=0))
-        return k + int(moving[0]) if moving.size else sight.shape[1]
 
     def _next(self, k: int, crossings: list[int], when: When) -> int:
         """The decision after `k` at which an element may answer differently."""

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from agent.detect.sight import ADDED, CURRENTS, LINE, RESIDUAL, STABILISED, VOLTAGES, Bays
+from agent.detect.levels import Levels
+from agent.detect.sampled_sight import Bays
+from agent.detect.sight import ADDED, CURRENTS, LINE, RESIDUAL, STABILISED, VOLTAGES
 
 Array = npt.NDArray[np.float64]
 
@@ -20,23 +22,6 @@ _GROUPS = [
     list(range(rows.start, rows.stop)) if isinstance(rows, slice) else [rows]
     for rows in (CURRENTS, RESIDUAL, STABILISED, VOLTAGES, LINE, ADDED)
 ]
-
-
-class Levels:
-    """The levels of one bay's elements, RMS primary."""
-
-    def __init__(self) -> None:
-        self.currents: list[float] = []
-        self.residual: list[float] = []
-        self.stabilised: list[float] = []
-        self.voltages: list[float] = []
-        self.line: list[float] = []
-        self.added: list[float] = []
-
-    def groups(self) -> tuple[list[float], ...]:
-        """In the order of `_GROUPS`."""
-        phases = self.currents, self.residual, self.stabilised
-        return *phases, self.voltages, self.line, self.added
 
 
 class Crossings:

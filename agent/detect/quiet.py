@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.detect.front_end import Reach
-from agent.detect.sight import ADDED, LINE, WATCHED, Wiring
+from agent.detect.sampled_sight import Wiring
+from agent.detect.sight import ADDED, LINE, WATCHED, Band
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-# Quiet is what lies from the first up to, not including, the second: for the watched rows of a
-# sight, RMS primary.
-Band = tuple[list[float], list[float]]
 
 
 class Quiet:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent.detect.meter import MEASURED_S, Meter, measure
+from agent.detect.measure import MEASURED_S, measure
+from agent.detect.meter import Meter
 from agent.detect.sight import Tap
-from tests.agent.detect.feeder import Array
+from tests.agent.detect.feeder import BAY, Array
 
 ROLES = ("ia", "ib", "ic", "ua", "ub", "uc")
 TAPS = {role: Tap(k, 0.05 if role[0] == "i" else 0.5) for k, role in enumerate(ROLES)}
@@ -33,7 +34,7 @@ def feeder(rate: float, hz: float, start: float, seconds: float = MEASURED_S) ->
 
 
 def metered(samples: Array, rate: float, taps: dict[str, Tap] | None = None) -> Meter:
-    return measure("head", 7, samples, taps or TAPS, rate, 50)
+    return measure(BAY, 7, samples, taps or TAPS, rate)
 
 
 @pytest.mark.parametrize("rate", [1600, 4000, 12800])
@@ -99,8 +100,9 @@ def test_too_short_a_time_tells_no_frequency(seconds: float) -> None:
     assert meter.voltages[0] == pytest.approx(VOLTS, rel=0.05)
 
 
-def test_a_dead_feeder_measures_nothing_and_invents_nothing() -> None:
-    meter = metered(np.zeros((6, 800)), 4000)
-    assert meter.currents == (0.0, 0.0, 0.0)
+@pytest.mark.parametrize("left", [0.0, 1e-3])
+def test_a_dead_feeder_measures_nothing_and_invents_nothing(left: float) -> None:
+    meter = metered(np.rint(left * feeder(4000, 45.2, 0.0)), 4000)
+    assert meter.currents == pytest.approx((0.0, 0.0, 0.0), abs=1.0)
     assert meter.frequency_hz is None
     assert meter.active_watts is None
