@@ -44,7 +44,7 @@ def rows(quick: bool) -> Iterator[Row]:
     """Quiet, and with every element awake."""
     seconds, runs = (1, 3) if quick else (4, 9)
     quiet = blocks(waves(seconds, load_amps=180.0))
-    faulted = blocks(waves(seconds, load_amps=2500.0, unbalance=0.3, sag=0.84))
+    faulted = blocks(waves(seconds, load_amps=2500.0, unbalance=0.3, sag=0.6))
     loop = Reference()
     agent_s, c_s = interleaved(
         runs, lambda: took(detector().feed, quiet), lambda: took(loop.feed, quiet)

@@ -69,6 +69,7 @@ class BayDetector:
         )
         self._timed = TimedStages(settings, cycle_us)
         self._timing = False
+        self._dues_us: list[int] = []  # they change with a step alone
         self._unseen = True  # nothing was looked at yet: no crossing tells where things stand
         self._voltless = False
         self._band_of: tuple[int | None, ...] | None = None
@@ -173,14 +174,34 @@ class BayDetector:
             seen, t_us, since_us = sight.column(k), when.t_us(k), when.since_us(k)
             if k == full:
                 events += self._step(seen, t_us, since_us, partial(waves, k))
+                self._dues_us = self._dues_now_us()
             if self._timing and when.index(k) % (self._grid * self._timed.pace) == 0:
                 events += self._operations(seen, t_us, since_us)
+
+    def is_due(self, count: int, when: When) -> bool:
+        """Whether some timer is due among `count` decisions, or nothing was looked at yet."""
+        if self._unseen or not self._dues_us:
+            return self._unseen
+        begin_us, end_us = when.t_us(-1), when.t_us(count - 1)
+        return any(begin_us < due_us <= end_us for due_us in self._dues_us)
+
+    def go_on(self, count: int, column: Callable[[int], list[float]], when: When) -> list[Event]:
+        """Events of decisions at which nothing crosses a level and no timer is due.
+
+        column(k): the rows of the sight at decision `k`.
+        """
+        events: list[Event] = []
+        k = self._next_on_grid(-1, when)
+        while k < count:
+            events += self._operations(column(k), when.t_us(k), when.since_us(k))
+            k = self._next_on_grid(k, when)
+        return events
 
     def _next(self, k: int, crossings: list[int], when: When) -> int:
         """The decision after `k` at which an element may answer differently."""
         following = next((each for each in crossings if each > k), 1 << 62)
         t_us = when.t_us(k)
-        for due_us in self._dues_us():
+        for due_us in self._dues_us:
             if due_us > t_us:
                 following = min(following, max(k + 1, when.at(due_us)))
         return following
@@ -192,7 +213,7 @@ class BayDetector:
         stride = self._grid * self._timed.pace
         return k + stride - when.index(k) % stride
 
-    def _dues_us(self) -> list[int]:
+    def _dues_now_us(self) -> list[int]:
         elements = (
             self._short_circuit,
             self._supply,

@@ -13,7 +13,15 @@ import numpy.typing as npt
 
 from agent.detect.levels import Levels
 from agent.detect.sampled_sight import Bays
-from agent.detect.sight import ADDED, CURRENTS, LINE, RESIDUAL, STABILISED, VOLTAGES
+from agent.detect.sight import (
+    ADDED,
+    CURRENTS,
+    LINE,
+    RESIDUAL,
+    STABILISED,
+    VOLTAGES,
+    Band,
+)
 
 Array = npt.NDArray[np.float64]
 
@@ -28,12 +36,15 @@ class Crossings:
     """Remembers for each bay which levels were reached at its last sample."""
 
     def __init__(self, bays: Sequence[Levels]) -> None:
-        most = [max(len(levels.groups()[k]) for levels in bays) for k in range(len(_GROUPS))]
+        groups = [levels.groups() for levels in bays]
+        most = [max((len(each[k]) for each in groups), default=0) for k in range(len(_GROUPS))]
         # One pair for each level of each row; a bay without that level has one that is infinite.
         self._rows = np.array(
-            [row for rows, count in zip(_GROUPS, most, strict=True) for row in rows * count]
+            [row for rows, count in zip(_GROUPS, most, strict=True) for row in rows * count],
+            dtype=np.intp,
         )
-        self._table = np.array([_filled(levels, most) for levels in bays]).T
+        filled = [_filled(levels, most) for levels in bays]
+        self._table = np.array(filled, dtype=np.float64).reshape(len(filled), len(self._rows)).T
         self._last = np.zeros(self._table.shape, dtype=np.bool_)
 
     def of(self, sight: Array, bays: Bays) -> list[list[int]]:
@@ -48,6 +59,14 @@ class Crossings:
             self._crossed(sight[:, place], number) if suspects[place] else []
             for place, number in enumerate(bays.tolist())
         ]
+
+    def between(self, bay: int) -> Band:
+        """The levels that the rows of this bay lie between at its last sample."""
+        low, high = np.full(STABILISED + 1, -np.inf), np.full(STABILISED + 1, np.inf)
+        levels, reached = self._table[:, bay], self._last[:, bay]
+        np.maximum.at(low, self._rows[reached], levels[reached])
+        np.minimum.at(high, self._rows[~reached], levels[~reached])
+        return low.tolist(), high.tolist()
 
     def _crossed(self, sight: Array, bay: int) -> list[int]:
         reached = sight[self._rows] >= self._table[:, bay, None]

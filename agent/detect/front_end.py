@@ -29,6 +29,7 @@ Channels = npt.NDArray[np.intp] | None  # positions; None: all of them
 
 # Proofs are made with fractions, verdicts are not: this much of a proof is given away to rounding.
 CAUTION = 1.001
+_BREAKS = Quality.GAP | Quality.INVALID
 # The slowest network that is followed has the longest window. [mHz]
 SLOWEST_MHZ, FASTEST_MHZ = 45_000, 65_000
 
@@ -129,7 +130,6 @@ class FrontEnd:
         self._covered = 0
         self._change = np.zeros(channels)
         self._ready = False
-        self.proving = True
         # Where the last `exact` ended: index, channels, its five sums.
         self._ended: tuple[int, Channels, Array] | None = None
         self.tune(1000 * frequency_hz)
@@ -155,13 +155,11 @@ class FrontEnd:
     def stretches(self, block: Block, every: int) -> Iterator[Stretch]:
         """Take the block, a stretch at a time: each ends where a multiple of `every` begins.
 
-        While nobody wants proofs (`proving` false), the sums for them are not followed.
-
         Nothing is answered while the first window fills. After a gap, or a jump of the index,
         windows start anew: no sum bridges what was not seen.
         """
         first, samples = block.first, block.counts
-        if first != self.memory.next or block.quality & (Quality.GAP | Quality.INVALID):
+        if first != self.memory.next or (block.quality and block.quality & _BREAKS):
             self.memory.restart(first)
             self._ready = False
             self._ended = None
@@ -173,10 +171,7 @@ class FrontEnd:
             count = min(end - at, self.window, every - index % every)
             self.memory.append(samples[:, at : at + count] if count < end else samples)
             at += count
-            if not self.proving and self.memory.held >= self.window + count:
-                self._ready = False
-                yield Stretch(index, count, proven=False)
-            elif self._ready and self._follow(count):
+            if self._ready and self._follow(count):
                 yield Stretch(index, count, proven=True)
             elif whole := self._begin(count):
                 yield Stretch(index + count - whole, whole, proven=False)
@@ -225,6 +220,19 @@ class FrontEnd:
         self._ended = self.memory.next, channels, ended
         return self._fundamental(sums, phase)
 
+    def at(self, before: int, channels: Channels = None) -> Exact:
+        """The same of the one sample that came `before` samples ago, but for its change (0)."""
+        length, last = self.window, self.memory.next - 1 - before
+        window = self.memory.last(length, before)
+        if channels is not None:
+            window = window[channels]
+        phase = (last + 1) % length
+        place = np.arange(2.0 - length, 2.0)  # as if it were the first of a stretch
+        sums = np.zeros((5, window.shape[0], 1))
+        sums[:3, :, 0] = self._tables.rows[:, phase : phase + length] @ window.T
+        sums[3, :, 0] = window @ place
+        return self._fundamental(sums, last % length)
+
     def phasor(self, channels: list[int], before: int) -> Array:
         """The sums re, im of the window that ended `before` samples ago, (2, channels), exact."""
         window = self.memory.last(self.window, before)[channels]
@@ -267,8 +275,9 @@ class FrontEnd:
         leaving = fresh - old
         phase = (self.memory.next - count) % length
         self._sums += self._tables.rows[:, phase : phase + count] @ leaving.T
-        self._square += np.vecdot(fresh + old, leaving)
         energy = np.vecdot(leaving, leaving)
+        # The sum of (fresh + old) * leaving, which is fresh^2 - old^2.
+        self._square += 2.0 * np.vecdot(fresh, leaving) - energy
         self._changes.append((count, energy))
         self._change += energy
         self._covered += count

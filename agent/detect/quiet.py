@@ -1,7 +1,7 @@
-"""The fast path: proof that no bay of a source left its quiet band, by arithmetic on whole blocks.
+"""The fast path: proof that no bay of a source left its band, by arithmetic on whole blocks.
 
 What cannot be proven is looked at sample by sample, so a proof that is too careful costs time and
-never a decision. While a bay is quiet this is all that happens to its samples.
+never a decision. While a bay stays in its band this is nearly all that happens to its samples.
 """
 
 from __future__ import annotations
@@ -11,34 +11,50 @@ import numpy.typing as npt
 
 from agent.detect.front_end import Reach
 from agent.detect.sampled_sight import Wiring
-from agent.detect.sight import ADDED, LINE, WATCHED, Band
+from agent.detect.short_circuit import STABILISING_SHARE
+from agent.detect.sight import ADDED, CURRENTS, LINE, RESIDUAL, STABILISED, Band
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
 class Quiet:
-    """The bands of all bays of a source, held against what the front end proves."""
+    """The bands of all bays of a source, held against what the front end proves.
+
+    A bay at rest has the band in which its elements would change nothing. A bay that is awake has
+    the one between the levels that its quantities lie between: while it stays there, only timers
+    and what integrates can speak.
+    """
 
     def __init__(self, wiring: Wiring, channels: int) -> None:
         bays = len(wiring.taps)
         self._bays = bays
         self._bands: list[Band | None] = [None] * bays
-        self._limits = np.empty((2, WATCHED, bays))
+        self._limits = np.empty((2, STABILISED + 1, bays))
         self._limits[0], self._limits[1] = -np.inf, np.inf
         self._rows = wiring.bounding(channels)
         self._sizes = np.abs(self._rows)
         self._currents = wiring.places[:3].reshape(-1)
         self._loads = np.nan_to_num(wiring.scales[:3].reshape(-1)) ** 2
+        self._take_up()
 
     def take_up(self, bay: int, band: Band) -> None:
-        """The band of a bay, which may have changed with what was told."""
+        """The band of a bay, which changes with what was told and what was crossed."""
         if self._bands[bay] is band:
             return
         self._bands[bay] = band
-        self._limits[:, :, bay] = band
+        for limits, values in zip(self._limits, band, strict=True):
+            limits[: len(values), bay] = values
+            limits[len(values) :, bay] = np.inf if limits is self._limits[1] else -np.inf
+        self._take_up()
+
+    def _take_up(self) -> None:
         self._low, self._high = self._limits[:, : LINE.stop].reshape(2, -1)
+        self._least_energy = self._limits[0, ADDED].reshape(-1)
         self._energy = self._limits[1, ADDED].reshape(-1) ** 2
+        self._stabilised = self._limits[:, STABILISED]
+        self._stabilising = bool(np.isfinite(self._stabilised).any())
+        self._changing = bool((self._least_energy > 0).any())
 
     def moved(self, reach: Reach, window: int) -> Flags | None:
         """The bays that may have left their band, shape (bays,); None: surely none has."""
@@ -46,13 +62,28 @@ class Quiet:
         ends *= ends
         size = np.sqrt(ends[:, 0] + ends[:, 1])
         away = self._sizes @ reach.away
-        out = np.asarray(size * reach.most + away >= self._high)
-        size *= reach.least
-        size -= away
-        out |= size < self._low
+        most = size * reach.most + away
+        least = size * reach.least
+        least -= away
+        out = most >= self._high
+        out |= least < self._low
         added = reach.change[self._currents] * self._loads >= self._energy * window
-        if not (np.count_nonzero(out) or np.count_nonzero(added)):
-            return None
-        bays = (-1, self._bays)
-        moved = out.reshape(bays).any(axis=0) | added.reshape(bays).any(axis=0)
-        return np.asarray(moved)
+        if self._changing:  # no bound from below is known
+            added |= self._least_energy > 0
+        moved = None
+        if np.count_nonzero(out) or np.count_nonzero(added):
+            rows = (-1, self._bays)
+            moved = np.asarray(out.reshape(rows).any(axis=0) | added.reshape(rows).any(axis=0))
+        if self._stabilising:
+            stabilised = self._stabilised_moved(most, least)
+            moved = stabilised if moved is None else moved | stabilised
+        return moved
+
+    def _stabilised_moved(self, most: Array, least: Array) -> Flags:
+        """The bays whose stabilised 3I0 may have left its band."""
+        rows = (-1, self._bays)
+        most, least = most.reshape(rows), least.reshape(rows)
+        low, high = self._stabilised
+        largest = most[CURRENTS].max(axis=0), np.maximum(least[CURRENTS].max(axis=0), 0.0)
+        below = least[RESIDUAL] - largest[0] * STABILISING_SHARE < low
+        return np.asarray(below | (most[RESIDUAL] - largest[1] * STABILISING_SHARE >= high))

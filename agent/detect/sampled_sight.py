@@ -41,7 +41,8 @@ class Wiring:
     def __init__(self, taps: Sequence[Taps]) -> None:
         self.taps = list(taps)
         rows = [[bay.get(role) for bay in taps] for role in _ROLES]
-        self.places = np.array([[tap.index if tap else 0 for tap in row] for row in rows])
+        places = [[tap.index if tap else 0 for tap in row] for row in rows]
+        self.places = np.array(places, dtype=np.intp)
         scales = [[tap.scale if tap else np.nan for tap in row] for row in rows]
         self.scales = np.array(scales, dtype=np.float64)
         self._missing = np.isnan(self.scales)

@@ -21,6 +21,8 @@ from agent.detect.supply_frequency import SupplyFrequency
 from agent.records import Block, Event, Layout
 from agent.site import Bay
 
+Array = npt.NDArray[np.float64]
+
 # The frequency is looked at every four cycles.
 FOLLOW_CYCLES = 4
 
@@ -42,9 +44,9 @@ class Samples:
         self._bays = bays
         self._wiring = wiring
         self._quiet = Quiet(wiring, len(layout.channels))
-        self._crossings = Crossings([bay.levels() for bay in bays]) if bays else None
+        self._crossings = Crossings([bay.levels() for bay in bays])
         self._awake = np.ones(len(bays), dtype=np.bool_)
-        self._sleeping = 0
+        self._any_awake = True
         self._frequency = SupplyFrequency(wired)
         self._last_us: int | None = None
 
@@ -53,9 +55,11 @@ class Samples:
         events: list[Event] = []
         front_end = self._front_end
         for stretch in front_end.stretches(block, self._every):
-            looked_at = self._looked_at(stretch)
-            if looked_at is not None:
-                events += self._look(stretch, looked_at, block)
+            moved = self._moved(stretch)
+            if moved is not None or self._any_awake:
+                events += self._look(
+                    stretch, moved, Instants(block, stretch.first, front_end.window)
+                )
             if (stretch.first + stretch.count) % self._every == 0:
                 self._frequency.follow(front_end)
         self._last_us = block.sample_us(block.first + block.counts.shape[1] - 1)
@@ -72,36 +76,60 @@ class Samples:
             for bay, taps in zip(self._bays, self._wiring.taps, strict=True)
         ]
 
-    def _looked_at(self, stretch: Stretch) -> npt.NDArray[np.bool_] | None:
-        """The bays whose samples must be looked at one by one; None: none."""
+    def _moved(self, stretch: Stretch) -> npt.NDArray[np.bool_] | None:
+        """The bays that may have left their band; None: surely none has."""
         if not stretch.proven:
             return np.ones_like(self._awake)
-        moved = self._quiet.moved(self._front_end.reach(), self._front_end.window)
-        if moved is None:
-            return self._awake if self._sleeping < len(self._bays) else None
-        return moved | self._awake
+        return self._quiet.moved(self._front_end.reach(), self._front_end.window)
 
     def _look(
-        self, stretch: Stretch, looked_at: npt.NDArray[np.bool_], block: Block
+        self, stretch: Stretch, moved: npt.NDArray[np.bool_] | None, when: Instants
     ) -> list[Event]:
-        front_end, wiring = self._front_end, self._wiring
-        bays = np.flatnonzero(looked_at)
-        if self._crossings is None or not bays.size:
-            return []
-        channels = wiring.channels(bays)
-        sight = wiring.sight(front_end.exact(stretch, channels), front_end.window, channels, bays)
-        crossed = self._crossings.of(sight, bays)
-        when = Instants(block, stretch.first, front_end.window)
-        events: list[Event] = []
-        for place, number in enumerate(bays.tolist()):
-            bay = self._bays[number]
-            waves = partial(self._waves, wiring.taps[number], stretch.count)
-            events += bay.feed(SampledSight(sight[:, place]), crossed[place], when, waves)
-            self._awake[number] = not bay.idle()
-            self._quiet.take_up(number, bay.band)
-        self._sleeping = len(self._bays) - int(np.count_nonzero(self._awake))
-        front_end.proving = self._sleeping > 0
+        """Every sample of the bays that moved; of the others that are awake, what is due."""
+        looked_at = [] if moved is None else np.flatnonzero(moved).tolist()
+        steady: list[int] = []
+        for number in np.flatnonzero(self._awake).tolist():
+            if number not in looked_at:
+                due = self._bays[number].is_due(stretch.count, when)
+                (looked_at if due else steady).append(number)
+        events = self._look_closely(stretch, sorted(looked_at), when) if looked_at else []
+        columns: dict[int, Array] = {}
+        for number in steady:
+            column = partial(self._column, columns, stretch.count, number)
+            events += self._bays[number].go_on(stretch.count, column, when)
+            if self._bays[number].idle():
+                self._settle(number)
         return events
+
+    def _look_closely(self, stretch: Stretch, numbers: list[int], when: Instants) -> list[Event]:
+        front_end, wiring, bays = self._front_end, self._wiring, np.array(numbers)
+        channels = wiring.channels(bays)
+        exact = front_end.exact(stretch, channels)
+        sight = wiring.sight(exact, front_end.window, channels, bays)
+        crossed = self._crossings.of(sight, bays)
+        events: list[Event] = []
+        for place, number in enumerate(numbers):
+            waves = partial(self._waves, wiring.taps[number], stretch.count)
+            seen = SampledSight(sight[:, place])
+            events += self._bays[number].feed(seen, crossed[place], when, waves)
+            self._settle(number)
+        return events
+
+    def _settle(self, number: int) -> None:
+        """Whether the bay is awake now, and the band that it has to stay in."""
+        bay = self._bays[number]
+        self._awake[number] = awake = not bay.idle()
+        self._any_awake = bool(self._awake.any())
+        self._quiet.take_up(number, self._crossings.between(number) if awake else bay.band)
+
+    def _column(self, columns: dict[int, Array], count: int, number: int, k: int) -> list[float]:
+        """What a bay sees at decision `k` of `count`; worked out for all bays at once."""
+        if k not in columns:
+            exact = self._front_end.at(count - 1 - k)
+            bays = np.arange(len(self._bays))
+            columns[k] = self._wiring.sight(exact, self._front_end.window, None, bays)[:, :, 0]
+        column: list[float] = columns[k][:, number].tolist()
+        return column
 
     def _waves(self, taps: Taps, count: int, k: int) -> Waves:
         """The currents of a bay up to decision `k` of `count`: two windows less one sample."""

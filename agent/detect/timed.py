@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 RESTRAINT_SHARE = 0.1
 # A current may change unseen for as long as a step lasts: for a thirty-second of what is left.
 FAR_STEPS = 32
-PACES = (4, 2)
+PACES = (8, 4, 2)
 
 
 class TimedStages:
     """50P, 50N, 51P and 51N of one bay; currents RMS, primary; `cycle_us`: one nominal cycle.
 
     To be stepped every `pace` eighths of a cycle while not idle, or more often: every one of them
-    when something is about to operate, every fourth while that is far away.
+    when something is about to operate, one a cycle while that is far away.
     """
 
     def __init__(self, settings: "Settings", cycle_us: int) -> None:

@@ -335,3 +335,9 @@ def test_a_fault_does_not_tune_the_terminal_elsewhere() -> None:
         detector.feed(Block(wired, first, 0, counts(short, volts)[:, first : first + 8]))
     assert detector._samples is not None
     assert detector._samples._front_end.frequency_mhz == 50_000
+
+
+def test_a_source_that_feeds_no_bay_is_taken_all_the_same() -> None:
+    detector = Detector(layout(1600), [])
+    assert detector.feed(Block(layout(1600), 0, 0, np.zeros((6, 400)))) == []
+    assert detector.meters() == []
