@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
-from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:  # link carries these records too and must not pay for numpy
+if TYPE_CHECKING:  # link carries these records too and must not pay for numpy, nor for decimals
+    from fractions import Fraction
+
     import numpy as np
     import numpy.typing as npt
 

@@ -65,8 +65,9 @@ METER = 'host = "127.0.0.1"\nport = {port}\nprofile = "generic"\nperiod_ms = 100
 
 STACK = "asyncio, cbor2, sqlite3"
 GUARD = "agent.app, agent.guard, agent.live, agent.past, agent.store.journal, agent.detect.detector"
-GUARD += ", agent.detect.settings, agent.sensors.channels, agent.sensors.drivers"
-MODBUS = ", agent.sensors.modbus, pymodbus.client"
+GUARD += ", agent.detect.samples, agent.detect.settings, agent.sensors.channels"
+GUARD += ", agent.sensors.drivers"
+MODBUS = ", agent.sensors.modbus, agent.sensors.modbus_frame"
 PEERS = ", aiomqtt, pymodbus.client"
 LINK = "agent.app, agent.link, agent.uplink.publisher"
 
@@ -74,18 +75,20 @@ LINK = "agent.app, agent.link, agent.uplink.publisher"
 def rows(quick: bool) -> Iterator[Row]:
     """Memory, imports, the command's help, the start."""
     runs = 3 if quick else 11
-    bare, with_mqtt, with_numpy = idle_mb(
-        "sys", f"{STACK}, aiomqtt", f"{STACK}, numpy, pymodbus.client"
+    bare, with_mqtt, with_modbus, with_numpy = idle_mb(
+        "sys", f"{STACK}, aiomqtt", f"{STACK}, pymodbus.client", f"{STACK}, numpy"
     )
-    pss = agent_pss(2.0 if quick else SETTLED_S)
-    for role, most, reference, value in (
-        ("guard", 32, "its libraries alone", with_numpy),
-        ("link", 24, "its libraries alone", with_mqtt),
-        ("supervisor", 9, "bare interpreter", bare),
+    polling = agent_pss("modbus", 2.0 if quick else SETTLED_S)
+    sampling = agent_pss("simulated", 2.0 if quick else SETTLED_S)
+    for role, site, most, reference, value in (
+        ("guard", "Modbus", 32, "with pymodbus's client alone", with_modbus),
+        ("link", "Modbus", 24, "with aiomqtt alone", with_mqtt),
+        ("supervisor", "Modbus", 9, "bare interpreter", bare),
+        ("guard", "sampled", None, "with numpy alone", with_numpy),
     ):
         yield Row(
-            what=f"PSS of {role}, Modbus site",
-            value=pss[role],
+            what=f"PSS of {role}, {site} site",
+            value=(polling if site == "Modbus" else sampling)[role],
             unit="MB",
             at_most=most,
             reference=reference,
@@ -186,8 +189,8 @@ def last_seq(log: Path, lane: str) -> int:
         return reader.next_seq - 1
 
 
-def agent_pss(settle_s: float) -> dict[str, float]:
-    """Memory of the three processes [MB] with a meter and a broker."""
+def agent_pss(driver: str, settle_s: float) -> dict[str, float]:
+    """Memory of the three processes [MB] with a broker and a meter, or a simulated feeder."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # the meter's, when it is closed
@@ -198,8 +201,8 @@ def agent_pss(settle_s: float) -> dict[str, float]:
         running, _ = stack.enter_context(
             agent(
                 folder,
-                driver="modbus",
-                options=METER.format(port=meter.port),
+                driver=driver,
+                options=METER.format(port=meter.port) if driver == "modbus" else "",
                 uplink=f'[uplink]\nbroker = "{broker.url}"',
             )
         )
