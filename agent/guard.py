@@ -15,7 +15,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from agent.clock import LEAP, SET, STEP, Clock
-from agent.detect.detector import Detector, Meter
+from agent.detect.detector import Detector
+from agent.detect.meter import Meter, together
 from agent.detect.supply import LIVE
 from agent.errors import SensorError, StoreError
 from agent.history import History
@@ -173,11 +174,18 @@ class Guard:
 
     def _measure(self) -> None:
         """What every bay measures now, for screens, and, where it is new, for history."""
-        meters = [(name, meter) for name, d in self._detectors.items() for meter in d.meters()]
-        self._live.send({"meters": [_shown(meter) for _, meter in meters]})
+        seen: dict[str, list[Meter]] = {}
+        new = set()
+        for sensor, detector in self._detectors.items():
+            for meter in detector.meters():
+                seen.setdefault(meter.bay, []).append(meter)
+                if self._looked.get(sensor) == meter.t_us:
+                    new.add(meter.bay)
+        meters = [together(of_bay) for of_bay in seen.values()]
+        self._live.send({"meters": [_shown(meter) for meter in meters]})
         now = self._clock.stamp(self._clock.now_us())
-        for name, meter in meters:
-            if self._looked.get(name) == meter.t_us:
+        for meter in meters:
+            if meter.bay in new:
                 counts = entries.metered(_shown(meter))
                 utc_us = meter.t_us + now.utc_us - now.mono_us
                 self._remember(self._history.feed(meter.bay, counts, meter.t_us, utc_us))

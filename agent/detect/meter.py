@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +27,20 @@ class Meter:
     frequency_hz: float | None = None
     negative_amps: float | None = None
     negative_volts: float | None = None
+
+
+def together(meters: Sequence[Meter]) -> Meter:
+    """One bay as several sources see it: of each value the first that is there."""
+    if len(meters) == 1:
+        return meters[0]
+    rows = zip(*(astuple(meter) for meter in meters), strict=True)
+    values = [
+        tuple(map(_first, zip(*row, strict=True))) if isinstance(row[0], tuple) else _first(row)
+        for row in rows
+    ]
+    merged = dict(zip((each.name for each in fields(Meter)), values, strict=True))
+    return Meter(**(merged | {"t_us": max(meter.t_us for meter in meters)}))
+
+
+def _first(values: Sequence[Any]) -> Any:
+    return next((value for value in values if value is not None), None)
