@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 
@@ -33,14 +33,14 @@ def together(meters: Sequence[Meter]) -> Meter:
     """One bay as several sources see it: of each value the first that is there."""
     if len(meters) == 1:
         return meters[0]
-    rows = zip(*(astuple(meter) for meter in meters), strict=True)
-    values = [
-        tuple(map(_first, zip(*row, strict=True))) if isinstance(row[0], tuple) else _first(row)
-        for row in rows
-    ]
-    merged = dict(zip((each.name for each in fields(Meter)), values, strict=True))
+    merged: dict[str, Any] = {
+        each.name: _of_first([getattr(meter, each.name) for meter in meters])
+        for each in fields(Meter)
+    }
     return Meter(**(merged | {"t_us": max(meter.t_us for meter in meters)}))
 
 
-def _first(values: Sequence[Any]) -> Any:
+def _of_first(values: Sequence[Any]) -> Any:
+    if isinstance(values[0], tuple):
+        return tuple(_of_first(phase) for phase in zip(*values, strict=True))
     return next((value for value in values if value is not None), None)
