@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -23,6 +24,7 @@ from agent.site import Bay
 
 Array = npt.NDArray[np.float64]
 
+TOLD_BY_SHAPE = ("fault", "inrush")
 # The frequency is looked at every four cycles.
 FOLLOW_CYCLES = 4
 
@@ -111,9 +113,24 @@ class Samples:
         for place, number in enumerate(numbers):
             waves = partial(self._waves, wiring.taps[number], stretch.count)
             seen = SampledSight(sight[:, place])
-            events += self._bays[number].feed(seen, crossed[place], when, waves)
+            told = self._bays[number].feed(seen, crossed[place], when, waves)
+            events += [self._with_harmonics(e, number, stretch.count, when) for e in told]
             self._settle(number)
         return events
+
+    def _with_harmonics(self, event: Event, number: int, count: int, when: Instants) -> Event:
+        """A fault or an inrush also states the 2nd and 5th harmonic that other relays go by."""
+        if event.event not in TOLD_BY_SHAPE:
+            return event
+        taps, before = self._wiring.taps[number], count - 1 - when.at(event.t_us)
+        roles = [role for role in ("ia", "ib", "ic") if role in taps]
+        channels = [taps[role].index for role in roles]
+        first, second, fifth = (self._front_end.harmonic(n, channels, before) for n in (1, 2, 5))
+        shares = {}
+        for name, sizes in (("second", second), ("fifth", fifth)):
+            for role, size, of in zip(roles, sizes.tolist(), first.tolist(), strict=True):
+                shares[f"{name}_share_{role[1]}"] = size / of if of else 0.0
+        return replace(event, why={**event.why, **shares})
 
     def _settle(self, number: int) -> None:
         """Whether the bay is awake now, and the band that it has to stay in."""

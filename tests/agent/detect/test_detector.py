@@ -341,3 +341,21 @@ def test_a_source_that_feeds_no_bay_is_taken_all_the_same() -> None:
     detector = Detector(layout(1600), [])
     assert detector.feed(Block(layout(1600), 0, 0, np.zeros((6, 400)))) == []
     assert detector.meters() == []
+
+
+def test_a_fault_states_the_harmonics_that_other_relays_go_by() -> None:
+    t = times(4000, 0.3, ONSET_S)
+    currents = three_phase(t, 3 * PICKUP, 0.4, 0.005)
+    angle = 2 * np.pi * 50 * t
+    currents[0] += np.where(t < 0, 0.0, 3 * PICKUP * np.sqrt(2) * 0.2 * np.cos(5 * angle))
+    wired = layout(4000)
+    detector = Detector(wired, [(BAY, defaults(BAY), TAPS)])
+    samples = counts(currents, healthy_volts(t))
+    (fault,) = faults(detector.feed(Block(wired, 0, 0, samples)))
+    shares = {name: value for name, value in fault.why.items() if "share_" in name}
+    assert set(shares) == {f"{n}_share_{p}" for n in ("second", "fifth") for p in "abc"}
+
+    assert detector._samples is not None
+    front_end = detector._samples._front_end  # the distortion goes on: its whole window now
+    first, fifth = (front_end.harmonic(n, [0, 1]) for n in (1, 5))
+    assert fifth / first == pytest.approx([0.2, 0.0], abs=0.002)
