@@ -59,6 +59,9 @@ RUNNING = 0.5  # of a cycle without gap, where a fault shows through an inrush: 
 # stands above any load), or of the peak (a knee is round, and current transformers creep).
 GAP_PICKUP_SHARE = 0.7
 GAP_PEAK_SHARE = 0.12
+# A change shows where two samples in a row leave the noise by so many times its RMS, or the peak's
+# fiftieth; where that is half the peak there is none.
+SURE_NOISE, SLIGHT_CHANGE, LARGEST_NOISE = 4.0, 0.02, 0.5
 # Phases that take part: see faulted_phase.INVOLVED_SHARE, squared.
 INVOLVED_ENERGY = 0.16
 
@@ -293,6 +296,32 @@ def judge(
     if judgement.proof in ("no gap", "collapse"):
         judgement.earth_share = _earth_share(waves, age)
     return judgement
+
+
+def age_of(waves: Waves) -> "float | None":
+    """Cycles since the currents left what they were one cycle before; None when it does not show.
+
+    For a change that noise above its floor hides: here it is held against the noise itself, which
+    the oldest quarter of the last cycle shows.
+    """
+    window = waves.window
+    oldest: "float | None" = None
+    for samples, _ in waves.phases:
+        if len(samples) < 2 * window - 1:
+            continue
+        added = [y - x for x, y in zip(samples, samples[window:])]
+        quarter = len(added) // 4
+        noise = math.sqrt(_dot(added[:quarter], added[:quarter]) / quarter)
+        peak = max([abs(y) for y in added])
+        level = max(SURE_NOISE * noise, SLIGHT_CHANGE * peak)
+        if level >= LARGEST_NOISE * peak:  # also where nothing is there at all
+            continue
+        high = [abs(y) >= level for y in added]
+        first = [i for i, pair in enumerate(zip(high, high[1:])) if pair == (True, True)]
+        if first:
+            age = (len(added) - first[0]) / window
+            oldest = age if oldest is None else max(oldest, age)
+    return oldest
 
 
 def _earth_share(waves: Waves, age: float) -> "float | None":

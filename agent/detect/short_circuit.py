@@ -28,6 +28,9 @@ LOAD_LIMIT = 2.0
 # allow up to 60 s and ship with 100 ms, in which one energising in 350 was still without a gap.
 CROSS_CYCLES = 25
 
+# Of a change that does not show beside the noise, when an element starts. [cycles]
+USUAL_AGE = 0.25
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +110,7 @@ class ShortCircuit:
         if self.element == _UNSEEN and START in (phase, residual):
             self.element = "50P" if phase == START else "50N"
             self._started_us = t_us
+            self._date_change(t_us, look)
         if self.element == _UNSEEN:
             return ""
         if not self.phase.started and not self.residual.started:
@@ -120,6 +124,17 @@ class ShortCircuit:
             self._changed_since = None
         elif self._changed_since is None:
             self._changed_since = t_us
+
+    def _date_change(self, t_us: int, look: "Callable[[], inrush.Waves | None]") -> None:
+        """A change older than a cycle is noise above the floor, or a load; ask the samples."""
+        since_us = self._changed_since
+        if since_us is None or t_us - since_us <= self.cycle_us:
+            return
+        waves = look()
+        if waves is not None:
+            age = inrush.age_of(waves)
+            # A start comes an eighth to three quarters of a cycle after the inception.
+            self._changed_since = t_us - int((USUAL_AGE if age is None else age) * self.cycle_us)
 
     def _word(
         self,

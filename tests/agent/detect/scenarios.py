@@ -63,6 +63,11 @@ def judge(
     return [j.verdict, j.proof, shares, j.short, j.gapped]
 
 
+def age_of(rows: "Any", window: int) -> "float | None":
+    """Cycles since the currents left what they were."""
+    return inrush.age_of(_waves(rows, len(rows[0]), window))
+
+
 def _waves(rows: "Any", end: int, window: int) -> "inrush.Waves":
     held = [row[max(0, end - 2 * window + 1) : end] for row in rows]
     total = [a + b + c for a, b, c in zip(held[0], held[1], held[2])] if held[2] else []

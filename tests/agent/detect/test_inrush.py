@@ -198,9 +198,11 @@ def drawn(kind: str) -> list[cases.Case]:
     return list(cases.faults(24, 3, saturating=kind == "saturating", cycles=3.0))
 
 
-def found(case: cases.Case, rate: int, seed: int) -> tuple[list[Event], float]:
+def found(
+    case: cases.Case, rate: int, seed: int, noise_amps: float = NOISE
+) -> tuple[list[Event], float]:
     """Events of the case, and the instant of the fault's word after its inception. [ms]"""
-    counts, inception_s = cases.sampled(case, rate, NOISE, seed)
+    counts, inception_s = cases.sampled(case, rate, noise_amps, seed)
     events = detect(counts, rate)
     instants = [e.t_us / 1e3 for e in events if e.event == "fault"]
     return events, min(instants, default=np.inf) - inception_s * 1e3
@@ -233,3 +235,41 @@ def test_a_fault_shows_through_the_inrush_before_it(rate: int) -> None:
     assert min(latencies) > 0
     assert max(latencies) <= 110.0  # the crossing at the latest
     assert sum(latency > 30.0 for latency in latencies) <= 1
+
+
+def noise_of(case: cases.Case) -> float:
+    """40 dB below what the case ends with: above the floor of a change, as of a coarse sensor."""
+    last = case.currents[:, -cases.CYCLE :]
+    return float(np.sqrt((last**2).mean(axis=1)).max()) / 100
+
+
+@pytest.mark.parametrize("rate", [1600, 4000])
+@pytest.mark.parametrize("kind", ["clean", "saturating"])
+def test_noise_that_hides_the_change_hides_no_fault(rate: int, kind: str) -> None:
+    latencies = [
+        found(case, rate, seed, noise_of(case))[1] for seed, case in enumerate(drawn(kind))
+    ]
+    assert min(latencies) > 0
+    assert sorted(latencies)[int(0.9 * len(latencies))] <= 20.0
+    # Of the saturated ones one is all but lost in it: noise of half the 50N pickup in each phase.
+    assert sum(latency > 30.0 for latency in latencies) <= (kind == "saturating")
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        pytest.param(pair(offset_sine(500.0, 1.0, 0.7)), 0.7, id="a-fault-dates-itself"),
+        pytest.param(pair(humps(400.0, 120.0, 0.5)), 0.5, id="so-does-a-hump"),
+        pytest.param(pair(none(1.0)), None, id="nothing-has-no-age"),
+        pytest.param([[1, 2, 3]] * 3, None, id="too-few-samples-tell-none"),
+        pytest.param(
+            pair(list(np.random.default_rng(1).normal(0, 100, 2 * WINDOW))),
+            None,
+            id="noise-alone-has-none",
+        ),
+    ],
+)
+def test_the_age_of_a_change(board: Any, rows: Any, expected: float | None) -> None:
+    age = scenarios.age_of(rows, WINDOW)
+    assert board([("tests.agent.detect.scenarios", "age_of", (rows, WINDOW))]) == [age]
+    assert age == (None if expected is None else pytest.approx(expected, abs=0.05))
