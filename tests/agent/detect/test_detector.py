@@ -284,6 +284,35 @@ def test_what_the_fast_path_skips_is_nothing(seed: int, monkeypatch: pytest.Monk
     assert detect(samples, 1600, block=8) == fast
 
 
+def two_bays(seed: int, block: int) -> list[Event]:
+    """A feeder with 3I0 of its own beside one without voltages, of one source, in blocks."""
+    from dataclasses import replace
+
+    first, second = random_network(seed), random_network(seed + 1000)
+    samples = np.concatenate((first, second[:3], np.rint(second[:3].sum(axis=0, keepdims=True))))
+    channels = tuple(Channel(str(k), "A") for k in range(10))
+    wired = Layout("wire", channels, Fraction(1600))
+    other = {role: Tap(6 + k, 0.5) for k, role in enumerate(("ia", "ib", "ic", "i0"))}
+    shared = {role: tap for role, tap in TAPS.items() if role[0] == "u"}
+    bays = [(BAY, TAPS), (replace(BAY, name="other"), other | (shared if seed % 2 else {}))]
+    detector = Detector(wired, [(bay, defaults(bay), taps) for bay, taps in bays])
+    events: list[Event] = []
+    for k in range(0, samples.shape[1], block):
+        events += detector.feed(Block(wired, k, 0, samples[:, k : k + block]))
+    return events
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_bays_that_share_a_source_do_not_disturb_each_other(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = two_bays(seed, 8)
+    assert two_bays(seed, 13) == fast
+
+    monkeypatch.setattr("agent.detect.quiet.Quiet.moved", lambda *_: np.ones(2, dtype=np.bool_))
+    assert two_bays(seed, 8) == fast
+
+
 @pytest.mark.parametrize("seed", range(24))
 def test_between_crossings_and_timers_no_element_has_anything_to_say(
     seed: int, monkeypatch: pytest.MonkeyPatch
