@@ -186,7 +186,7 @@ class FrontEnd:
         """
         own = self._tables
         ends = self._sums * own.norms
-        own_cycle = (ends * ends).sum(axis=0)
+        own_cycle = np.add.reduce(ends * ends)
         own_cycle *= 0.5 * self.window
         beside = np.subtract(self._square, own_cycle, out=own_cycle)
         away = np.sqrt(np.maximum(beside, 0.0, out=beside), out=beside)

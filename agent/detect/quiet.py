@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from agent.detect.front_end import Reach
+from agent.detect.front_end import CAUTION, Reach
 from agent.detect.sampled_sight import Wiring
 from agent.detect.short_circuit import STABILISING_SHARE
 from agent.detect.sight import ADDED, CURRENTS, LINE, RESIDUAL, STABILISED, Band
@@ -32,10 +32,11 @@ class Quiet:
         self._bands: list[Band | None] = [None] * bays
         self._limits = np.empty((2, STABILISED + 1, bays))
         self._limits[0], self._limits[1] = -np.inf, np.inf
-        self._rows = wiring.bounding(channels)
+        self._rows = np.ascontiguousarray(wiring.bounding(channels).T)
         self._sizes = np.abs(self._rows)
-        self._currents = wiring.places[:3].reshape(-1)
-        self._loads = np.nan_to_num(wiring.scales[:3].reshape(-1)) ** 2
+        self._currents = wiring.places[:3]
+        self._loads = np.nan_to_num(wiring.scales[:3]) ** 2
+        self._most_change = np.empty(channels)
         self._take_up()
 
     def take_up(self, bay: int, band: Band) -> None:
@@ -43,40 +44,44 @@ class Quiet:
         if self._bands[bay] is band:
             return
         self._bands[bay] = band
-        for limits, values in zip(self._limits, band, strict=True):
+        for limits, values, beyond in zip(self._limits, band, (-np.inf, np.inf), strict=True):
+            limits[:, bay] = beyond
             limits[: len(values), bay] = values
-            limits[len(values) :, bay] = np.inf if limits is self._limits[1] else -np.inf
         self._take_up()
 
     def _take_up(self) -> None:
         self._low, self._high = self._limits[:, : LINE.stop].reshape(2, -1)
-        self._least_energy = self._limits[0, ADDED].reshape(-1)
-        self._energy = self._limits[1, ADDED].reshape(-1) ** 2
         self._stabilised = self._limits[:, STABILISED]
         self._stabilising = bool(np.isfinite(self._stabilised).any())
-        self._changing = bool((self._least_energy > 0).any())
+        # No bound of a change from below is known: who must stay above a level is looked at.
+        self._changing = np.asarray((self._limits[0, ADDED] > 0).any(axis=0))
+        with np.errstate(divide="ignore", invalid="ignore"):  # no current, no limit
+            energy = (self._limits[1, ADDED] / CAUTION) ** 2 / self._loads
+        self._energy = np.where(np.isnan(energy), np.inf, energy)
+        # Of the mean square; a channel that several bays use has the lowest limit of them.
+        self._most_change.fill(np.inf)
+        np.minimum.at(self._most_change, self._currents, self._energy)
 
     def moved(self, reach: Reach, window: int) -> Flags | None:
         """The bays that may have left their band, shape (bays,); None: surely none has."""
-        ends = self._rows @ reach.ends.T
+        ends = reach.ends @ self._rows
         ends *= ends
-        size = np.sqrt(ends[:, 0] + ends[:, 1])
-        away = self._sizes @ reach.away
+        size = np.sqrt(np.add.reduce(ends))
+        away = reach.away @ self._sizes
         most = size * reach.most + away
         least = size * reach.least
         least -= away
         out = most >= self._high
         out |= least < self._low
-        added = reach.change[self._currents] * self._loads >= self._energy * window
-        if self._changing:  # no bound from below is known
-            added |= self._least_energy > 0
-        moved = None
-        if np.count_nonzero(out) or np.count_nonzero(added):
-            rows = (-1, self._bays)
-            moved = np.asarray(out.reshape(rows).any(axis=0) | added.reshape(rows).any(axis=0))
+        moved: Flags | None = None
+        if np.count_nonzero(self._changing):
+            moved = self._changing
+        if np.count_nonzero(out):
+            moved = _with(moved, out.reshape(-1, self._bays))
+        if np.count_nonzero(reach.change >= self._most_change * window):
+            moved = _with(moved, reach.change[self._currents] >= self._energy * window)
         if self._stabilising:
-            stabilised = self._stabilised_moved(most, least)
-            moved = stabilised if moved is None else moved | stabilised
+            moved = _with(moved, self._stabilised_moved(most, least)[None])
         return moved
 
     def _stabilised_moved(self, most: Array, least: Array) -> Flags:
@@ -87,3 +92,9 @@ class Quiet:
         largest = most[CURRENTS].max(axis=0), np.maximum(least[CURRENTS].max(axis=0), 0.0)
         below = least[RESIDUAL] - largest[0] * STABILISING_SHARE < low
         return np.asarray(below | (most[RESIDUAL] - largest[1] * STABILISING_SHARE >= high))
+
+
+def _with(moved: Flags | None, rows: Flags) -> Flags:
+    """Those that moved already, and those of which any row did."""
+    more = rows.any(axis=0)
+    return np.asarray(more if moved is None else moved | more)
