@@ -126,9 +126,9 @@ class ShortCircuit:
             self._changed_since = t_us
 
     def _date_change(self, t_us: int, look: "Callable[[], inrush.Waves | None]") -> None:
-        """A change older than a cycle is noise above the floor, or a load; ask the samples."""
+        """A change shows for two cycles; an older one is noise above the floor: ask the samples."""
         since_us = self._changed_since
-        if since_us is None or t_us - since_us <= self.cycle_us:
+        if since_us is None or t_us - since_us <= 2 * self.cycle_us:
             return
         waves = look()
         if waves is not None:
@@ -159,10 +159,10 @@ class ShortCircuit:
         if verdict == inrush.FAULT:
             shares = self._shown_through(changes if explained else currents)
             return self._fault(self._onset(t_us, since_us), shares, residual_amps, currents)
-        if verdict == inrush.INRUSH and not self._inrush:
-            self._inrush = True
-            return "inrush"
-        return ""
+        if verdict != inrush.INRUSH or self._inrush or t_us - self._started_us < self.cycle_us:
+            return ""
+        self._inrush = True
+        return "inrush"
 
     def _judge(
         self, t_us: int, since_us: "int | None", look: "Callable[[], inrush.Waves | None]"

@@ -58,6 +58,17 @@ def test_a_fault_of_twice_pickup_stands_within_20_ms_at_every_angle(
             assert found[0].alarm
 
 
+@pytest.mark.parametrize("times_pickup", [1.3, 1.5, 1.8])
+def test_a_balanced_fault_little_above_pickup_is_no_overload(times_pickup: float) -> None:
+    t = times(1600, 0.4, ONSET_S)
+    for angle in ANGLES_15:
+        currents = three_phase(t, times_pickup * PICKUP, angle, 0.03, (0.3 * PICKUP, -0.4))
+        events = detect(counts(currents, healthy_volts(t)), 1600)
+        told = [(event.event, event.kind) for event in events if event.event != "operate"]
+        assert told == [("fault", "ABC")], f"angle {angle:.2f}"
+        assert events[0].t_us / 1e6 - ONSET_S <= 0.045
+
+
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("tau_s", [0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.15])
 def test_a_steady_0_98_pickup_never_starts_whatever_its_decaying_dc(

@@ -225,6 +225,7 @@ def test_every_fault_is_told_with_its_phases(rate: int, kind: str, limit_ms: flo
     for seed, case in enumerate(drawn(kind)):
         events, latency_ms = found(case, rate, seed)
         assert 0 < latency_ms <= limit_ms, case.name
+        assert kind == "saturating" or "inrush" not in [e.event for e in events], case.name
         wrong += [case.name for e in events if e.event == "fault" and e.kind != case.kind]
     assert len(wrong) <= (kind == "saturating")
 
