@@ -130,6 +130,8 @@ class Link:
         if decoded is None:
             return []
         self._projection.observed(entries.entry_stamp(decoded).utc_us)
+        if decoded[0] == entry.AUDIT:
+            self._hear_of_settings(decoded)
         if decoded[0] != entry.EVENT:
             return []
         try:
@@ -144,6 +146,17 @@ class Link:
             self.refused += 1
             say(f"lane a: {error}")
             return []
+
+    def _hear_of_settings(self, decoded: list[Any]) -> None:
+        """Guard says in lane a which version it judges by; the uplink tells it in `birth`."""
+        try:
+            what, detail = entries.entry_audit(decoded)
+        except RecordError:
+            self.refused += 1
+            return
+        ruling, told, _ = detail.partition(" in force")
+        if self._publisher is not None and what.startswith("settings_") and told:
+            self._publisher.settings_in_force(ruling)
 
     def _fact(self, event: Event, stamp: Stamp) -> SupplyFact | None:
         """What an event says of the supply of a section, on the UTC axis of its own stamp."""

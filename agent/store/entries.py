@@ -175,6 +175,12 @@ def audit_entry(
     return entry.compose(entry.AUDIT, _at(stamp), values)
 
 
+def entry_audit(logged: Entry) -> tuple[str, str]:
+    """(what, detail or "") of an audit. Raises: RecordError when this is none."""
+    named = _named(logged, "audit")
+    return named["what"], named.get("detail", "")
+
+
 def timemap_entry(change: Timemap) -> Entry:
     """How UTC relates to the monotonic clock from the stamp of `change` on."""
     values = {

@@ -13,6 +13,7 @@ import random
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,8 @@ class Publisher:
         self._wake = asyncio.Event()
         self._meters: Sequence[Mapping[str, Any]] | None = None
         self._metered = asyncio.Event()
+        self._settings = ""
+        self._reborn = asyncio.Event()
         self._port: Port | None = None
         self._trouble = "not connected yet"
         self._refused_messages = 0
@@ -160,6 +163,12 @@ class Publisher:
     def log_grew(self) -> None:
         """There may be something new in the log."""
         self._wake.set()
+
+    def settings_in_force(self, version: str) -> None:
+        """Which protection settings judge now; `birth` tells it, anew where the link stands."""
+        if version != self._settings:
+            self._settings = version
+            self._reborn.set()
 
     def live(self, meters: Sequence[Mapping[str, Any]]) -> None:
         """What the bays measure now, each by the names of entries.unmetered.
@@ -299,6 +308,7 @@ class Publisher:
                 tasks.create_task(self._listen(port), name="hear acknowledgements")
                 tasks.create_task(self._send(port, tasks), name="send records")
                 tasks.create_task(self._show(port), name="send live values")
+                tasks.create_task(self._tell_anew(port), name="tell other settings")
                 tasks.create_task(self._keep(), name="keep marks")
                 # Waiting in the body: a group that is only waited for at its end leaves, before
                 # Python 3.13, its own cancellation counted on this task (cpython #116720).
@@ -359,6 +369,12 @@ class Publisher:
             except (KeyError, TypeError, ValueError, Refused) as error:
                 self._live_dropped += 1
                 self._tell(f"live values: {error}")
+
+    async def _tell_anew(self, port: Port) -> None:
+        while True:
+            await self._reborn.wait()
+            self._reborn.clear()
+            await self._if_allowed(self._publish(port, topics.BIRTH, self._birth(port)))
 
     async def _keep(self) -> None:
         while True:
@@ -470,12 +486,17 @@ class Publisher:
     def _birth(self, port: Port) -> bytes:
         identity, uplink = self._identity, self._uplink
         stamp = self._clock.stamp(self._clock.now_us())
+        versions, config_hash = dict(identity.versions), identity.config_hash
+        if self._settings:
+            versions["settings"] = self._settings
+            together = sha256(config_hash + self._settings.encode())
+            config_hash = together.digest()[: len(config_hash)]
         return cbor.dumps(
             wire.birth(
                 node=identity.node,
                 model=identity.model,
-                versions=dict(identity.versions),
-                config_hash=identity.config_hash,
+                versions=versions,
+                config_hash=config_hash,
                 lanes={lane: self._lane_state(lane) for lane in self._lanes},
                 clock=(stamp.boot, stamp.mono_us, stamp.utc_us, stamp.source, stamp.error_us),
                 protocol=PROTOCOL_NAMES[port.protocol],

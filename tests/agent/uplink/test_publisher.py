@@ -282,3 +282,33 @@ def test_a_broker_that_was_never_there_is_no_error(tmp_path: Path, broker: Mosqu
             assert node.acked() == 0
 
     run(scenario())
+
+
+def test_birth_tells_other_settings_while_the_link_stands(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    async def story() -> None:
+        node = Node(tmp_path, broker)
+        births: list[dict[str, Any]] = []
+
+        async def watch() -> None:
+            async with connect(broker.url, "watcher") as port:
+                await port.subscribe(topics.topic(topics.BIRTH, "site", "node"))
+                while True:
+                    message = await anext(port.messages())
+                    births.append(wire.open_birth(cbor.loads(message.payload)))
+
+        watcher = asyncio.create_task(watch())
+        async with node.running() as publisher:
+            await eventually(lambda: births)
+            publisher.settings_in_force("version 2 hash 5f3a")
+            publisher.settings_in_force("version 2 hash 5f3a")
+            await eventually(lambda: len(births) == 2)
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+        assert births[0]["versions"] == {"agent": "0"}
+        assert births[1]["versions"] == {"agent": "0", "settings": "version 2 hash 5f3a"}
+        assert births[0]["config_hash"] != births[1]["config_hash"]
+        node.journal.close()
+
+    run(story())
