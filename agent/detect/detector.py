@@ -31,6 +31,7 @@ class Detector:
         cycle = round(layout.rate_hz / frequency_hz) if layout.rate_hz else 1
         cycle_us, grid = 1_000_000 // frequency_hz, max(1, cycle // GRID_SHARE)
         self._bays = [BayDetector(bay, s, cycle_us, grid) for bay, s, _ in wired]
+        self._order = {bay.bay.name: place for place, bay in enumerate(self._bays)}
         self._samples = None
         self._readings = Readings(self._bays, [taps for _, _, taps in wired])
         if layout.rate_hz is not None:
@@ -46,7 +47,8 @@ class Detector:
             raise ValueError("samples of a source that was announced with readings")
         else:
             events = self._samples.feed(item)
-        return sorted(events, key=lambda event: event.t_us) if len(events) > 1 else events
+        # Those of one instant in the order of the bays, whichever way each bay was looked at.
+        return sorted(events, key=lambda event: (event.t_us, self._order[event.bay]))
 
     def supply(self) -> dict[str, tuple[int | None, ...]]:
         """DEAD, LIVE or None of each phase, bay by bay."""
