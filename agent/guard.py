@@ -160,8 +160,7 @@ class Guard:
         detector = self._detectors.get(item.layout.sensor)
         if detector is None or detector.layout is not item.layout:
             detector = self._detectors[item.layout.sensor] = self._wired(item.layout)
-        for event in detector.feed(item):
-            self._record(event)
+        self._record(detector.feed(item))
         self._announce(detector)
         seen_us = _last_instant(item)
         if not item.quality & (Quality.INVALID | Quality.STALE):
@@ -218,7 +217,7 @@ class Guard:
                 self._announced.add(bay)
                 live = "".join(p for p, state in zip(PHASES, states, strict=True) if state == LIVE)
                 now_us = self._clock.now_us()
-                self._record(Event(event="started", bay=bay, t_us=now_us, phases=live))
+                self._record([Event(event="started", bay=bay, t_us=now_us, phases=live)])
 
     def _sees(self, seen_us: int) -> None:
         """The first decision after a start: say how long nobody looked."""
@@ -235,36 +234,51 @@ class Guard:
         say(f"sensor {told}")
         if notice.state == "live":
             return
-        self._record(
-            Event(
-                event="sensor_trouble",
-                bay=self._bay_of(notice.sensor),
-                t_us=notice.t_us,
-                detail=told,
-            )
-        )
+        bay = self._bay_of(notice.sensor)
+        trouble = Event(event="sensor_trouble", bay=bay, t_us=notice.t_us, detail=told)
+        self._record([trouble])
 
-    def _record(self, event: Event) -> None:
-        """On disk first; then, and only then, whoever listens is told."""
-        stamp = self._clock.stamp(event.t_us)
-        entry = entries.event_entry(event, stamp, logged_us=self._clock.now_us())
-        seq = self._store("a", cbor.dumps(entry))
-        if seq is not None and event.why:
-            self._store("h", cbor.dumps(entries.why_entry(stamp, "a", seq, event.why)))
+    def _record(self, events: Sequence[Event]) -> None:
+        """On disk first, together; then, and only then, whoever listens is told."""
+        if not events:
+            return
+        stamps = [self._clock.stamp(event.t_us) for event in events]
+        payloads = [
+            cbor.dumps(entries.event_entry(event, stamp, logged_us=self._clock.now_us()))
+            for event, stamp in zip(events, stamps, strict=True)
+        ]
+        seqs = self._store_together(payloads)
+        for event, stamp, seq in zip(events, stamps, seqs, strict=False):
+            if event.why:
+                self._store("h", cbor.dumps(entries.why_entry(stamp, "a", seq, event.why)))
         self._live.send({"grew": "a"})
 
-    def _store(self, lane: str, payload: bytes) -> int | None:
-        """Sequence number in the log, or None when the payload has to wait in memory."""
+    def _store_together(self, payloads: Sequence[bytes]) -> Sequence[int]:
+        """Their numbers in lane a, with one sync for all; none when they have to wait in memory."""
         try:
             if not self._waiting:
-                return self._journal.append(lane, payload, sync=lane == "a")
+                return self._journal.append_group("a", payloads)
         except StoreError as error:
             self._cannot_write(error)
+        for payload in payloads:
+            self._wait("a", payload)
+        return ()
+
+    def _store(self, lane: str, payload: bytes) -> None:
+        """Into the log, or, while that cannot be written, into memory."""
+        try:
+            if not self._waiting:
+                self._journal.append(lane, payload, sync=lane == "a")
+                return
+        except StoreError as error:
+            self._cannot_write(error)
+        self._wait(lane, payload)
+
+    def _wait(self, lane: str, payload: bytes) -> None:
         self._waiting.append((lane, payload))
         if len(self._waiting) > WAITING_LIMIT:
             self._waiting.popleft()
             self.given_up += 1
-        return None
 
     def _retry(self) -> None:
         """Write what had to wait, oldest first."""

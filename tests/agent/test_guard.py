@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from fractions import Fraction
@@ -350,3 +351,32 @@ def test_each_start_and_each_step_of_the_clock_is_in_the_log(tmp_path: Path) -> 
     assert [each["cause"] for each in maps] == ["start", "step"]
     shift_us = maps[1]["utc_offset_after_us"] - maps[1]["utc_offset_before_us"]
     assert shift_us == -20 * S
+
+
+def test_what_several_bays_decide_at_once_is_on_disk_with_one_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bays = [replace(BAY, name=name) for name in ("one", "two", "three")]
+    synced: list[int] = []
+    real = os.fdatasync
+
+    def counting(fd: int) -> None:
+        synced.append(fd)
+        real(fd)
+
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        watching = guard(journal, tmp_path, fault_blocks())
+        watching._wire = lambda seen: Detector(seen, [(b, defaults(b), TAPS) for b in bays])
+        monkeypatch.setattr(os, "fdatasync", counting)
+        monkeypatch.setattr(watching, "_announce", lambda _: None)
+        for block in fault_blocks():
+            before, seqs = len(synced), journal.next_seq("a")
+            watching._take(block)  # type: ignore[arg-type]
+            assert len(synced) - before == (journal.next_seq("a") > seqs)
+        watching._live.close()
+
+    faults = [each for each in told(tmp_path) if each.get("event") == "fault"]
+    assert [each["bay"] for each in faults] == ["one", "two", "three"]
+    whys = [each for each in told(tmp_path, "h") if each["type"] == "why"]
+    assert {each["seq"] for each in whys} <= set(range(1, len(told(tmp_path)) + 1))
+    assert len(whys) == len({each["seq"] for each in whys})
