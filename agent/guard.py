@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 WAITING_LIMIT = 1000
 SYNC_PERIOD_S = 1.0  # lanes other than a are flushed in groups of at most a second (design.md)
 METER_PERIOD_US = 500_000  # screens change twice a second
-# Longer than this between two decisions of a source, and the time between was not observed.
-BLIND_US = 1_000_000
 
 
 class Guard:
