@@ -145,6 +145,12 @@ class FrontEnd:
         rate_num, rate_den = self._rate
         return 1000 * rate_num // (rate_den * self.window)
 
+    @property
+    def fastest_mhz(self) -> int:
+        """The highest frequency that can be tuned to at this rate. [mHz]"""
+        rate_num, rate_den = self._rate
+        return min(FASTEST_MHZ, 1000 * rate_num // (rate_den * tables.SHORTEST))
+
     def tune(self, frequency_mhz: int) -> None:
         """Measure another frequency from the next sample on."""
         self.frequency_mhz = frequency_mhz

@@ -49,7 +49,7 @@ class Samples:
         self._crossings = Crossings([bay.levels() for bay in bays])
         self._awake = np.ones(len(bays), dtype=np.bool_)
         self._any_awake = True
-        self._frequency = SupplyFrequency(wired)
+        self._frequency = SupplyFrequency(self._front_end, wired)
         self._last_us: int | None = None
 
     def feed(self, block: Block) -> list[Event]:
@@ -63,7 +63,7 @@ class Samples:
                     stretch, moved, Instants(block, stretch.first, front_end.window)
                 )
             if (stretch.first + stretch.count) % self._every == 0:
-                self._frequency.follow(front_end)
+                self._frequency.follow()
         self._last_us = block.sample_us(block.first + block.counts.shape[1] - 1)
         return events
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from agent.detect import tables
 from agent.detect.frequency import Frequency
-from agent.detect.front_end import FASTEST_MHZ, SLOWEST_MHZ, FrontEnd
+from agent.detect.front_end import SLOWEST_MHZ, FrontEnd
 from agent.detect.sight import Taps
 from agent.site import Bay
 
@@ -23,13 +23,14 @@ Reference = tuple[list[int], float]
 class SupplyFrequency:
     """Tunes a front end to the network's frequency; bays: in the order of preference."""
 
-    def __init__(self, bays: Sequence[tuple[Bay, Taps]]) -> None:
-        self._frequency = Frequency(SLOWEST_MHZ, FASTEST_MHZ)
+    def __init__(self, front_end: FrontEnd, bays: Sequence[tuple[Bay, Taps]]) -> None:
+        self._front_end = front_end
+        self._frequency = Frequency(SLOWEST_MHZ, front_end.fastest_mhz)
         self._references = list(_references(bays))
 
-    def follow(self, front_end: FrontEnd) -> None:
+    def follow(self) -> None:
         """To be called at regular indices of the stream, so that verdicts follow from samples."""
-        window = front_end.window
+        front_end, window = self._front_end, self._front_end.window
         if front_end.memory.held < 2 * window:
             return
         for channels, least in self._references:

@@ -365,6 +365,16 @@ def test_the_phasors_follow_the_frequency_of_the_network(hz: float) -> None:
     assert fault.currents[1:] == pytest.approx([300.0] * 2, rel=0.004)
 
 
+def test_a_rate_too_low_for_a_frequency_is_not_tuned_to_it() -> None:
+    wired = layout(420)  # 8.4 samples a cycle of 50 Hz, 7 of 60 Hz
+    detector = Detector(wired, [(BAY, defaults(BAY), TAPS)])
+    t = np.arange(2000) / 420
+    wave = 2**0.5 * np.cos(2 * np.pi * 60 * t + np.array([[0.0], [-2.0944], [2.0944]]))
+    detector.feed(Block(wired, 0, 0, counts(100.0 * wave, 5773.5 * wave)))
+    assert detector._samples is not None
+    assert detector._samples._front_end.frequency_mhz <= 52_500
+
+
 def test_a_fault_does_not_tune_the_terminal_elsewhere() -> None:
     t = times(1600, 2.0, 0.5)
     short = two_phase(t, 4 * PICKUP, 1.0, 0.15, (250.0, -0.3))
