@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -98,8 +99,6 @@ def test_the_inception_is_told_to_within_a_fifth_of_a_cycle() -> None:
     [(Fraction("7678.36"), 60), (Fraction("5759.9"), 50), (1000, 60), (800, 50), (51200, 50)],
 )
 def test_any_rate_from_800_hz_to_51_khz_at_50_and_60_hz(rate: Fraction | int, hz: int) -> None:
-    from dataclasses import replace
-
     bay = replace(BAY, frequency_hz=hz)
     t = times(float(rate), 0.3, ONSET_S)
     omega = 2 * np.pi * hz
@@ -184,8 +183,6 @@ def test_uneven_blocks_of_a_random_network_tell_the_same(sizes: list[int], seed:
 
 @pytest.mark.parametrize("factor", [0.5, 3.0])
 def test_the_same_ct_ratio_on_currents_and_pickups_changes_nothing_else(factor: float) -> None:
-    from dataclasses import replace
-
     samples = outage_with_fault(1600)
     wired = layout(1600)
     taps = {
@@ -297,8 +294,6 @@ def test_what_the_fast_path_skips_is_nothing(seed: int, monkeypatch: pytest.Monk
 
 def two_bays(seed: int, block: int) -> list[Event]:
     """A feeder with 3I0 of its own beside one without voltages, of one source, in blocks."""
-    from dataclasses import replace
-
     first, second = random_network(seed), random_network(seed + 1000)
     samples = np.concatenate((first, second[:3], np.rint(second[:3].sum(axis=0, keepdims=True))))
     channels = tuple(Channel(str(k), "A") for k in range(10))
@@ -409,3 +404,45 @@ def test_a_fault_states_the_harmonics_that_other_relays_go_by() -> None:
     front_end = detector._samples._front_end  # the distortion goes on: its whole window now
     first, fifth = (front_end.harmonic(n, [0, 1]) for n in (1, 5))
     assert fifth / first == pytest.approx([0.2, 0.0], abs=0.002)
+
+
+def anything(seed: int) -> tuple[Detector, Layout, Array, set[int]]:
+    """Any rate, frequency, wiring, offsets, steps, noise and gaps: what must merely not matter."""
+    chance = np.random.default_rng(seed)
+    rate = int(chance.choice([800, 1000, 1600, 4000]))
+    t = np.arange(int(rate * chance.uniform(0.5, 2.0))) / rate
+    rows = []
+    for _ in range(8):
+        peak = chance.choice([0.0, 50.0, 300.0, 900.0, 9000.0])
+        row = peak * np.cos(2 * np.pi * chance.uniform(44, 66) * t + chance.uniform(0, 6))
+        begin, end = sorted(chance.integers(0, t.size, 2))
+        row[begin:end] *= chance.uniform(0, 4)
+        rows.append(row + chance.normal(0, chance.choice([0, 1, 20, 200]), t.size) + 100)
+    channels = tuple(Channel(str(k), "A", 1.0, float(chance.choice([0, -100]))) for k in range(8))
+    wired = Layout("wire", channels, Fraction(rate))
+    roles = ("ia", "ib", "ic", "i0", "ua", "ub", "uc", "u0")
+    taps = {r: Tap(k, float(chance.choice([0.25, 2.0]))) for k, r in enumerate(roles)}
+    fewer = {role: tap for role, tap in taps.items() if chance.random() < 0.6}
+    bays = [(BAY, taps), (replace(BAY, name="other"), fewer)]
+    detector = Detector(wired, [(bay, defaults(bay), each) for bay, each in bays])
+    return detector, wired, np.rint(rows), set(chance.integers(0, t.size, 2).tolist())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_however_it_is_cut_whatever_comes_is_told_the_same(seed: int) -> None:
+    stories = []
+    for size in (3, 40, 1 << 30):
+        detector, wired, samples, gaps = anything(seed)
+        chance = np.random.default_rng(size)
+        events: list[Event] = []
+        ends = sorted({*gaps, samples.shape[1]} - {0})
+        first = 0
+        while first < samples.shape[1]:
+            next_gap = next(end for end in ends if end > first)
+            last = min(first + int(chance.integers(1, 2 * size)), next_gap)
+            quality = Quality.GAP if first in gaps else Quality.GOOD
+            events += detector.feed(Block(wired, first, 0, samples[:, first:last], quality))
+            first = last
+        detector.meters()
+        stories.append(events)
+    assert stories[0] == stories[1] == stories[2]
