@@ -73,6 +73,9 @@ def test_every_record_arrives_once_through_kills_and_a_broker_that_is_away(
     assert_each_once(agent, consumer)
     assert verify(agent.log).ok
     assert "Traceback" not in agent.said()
+    for blind in consumer.events("blind"):
+        if blind.get("since_before_us") is not None:
+            assert blind["since_before_us"] < 2_000_000
 
 
 def test_a_second_agent_on_the_same_log_gives_up_and_says_why(
