@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from agent.errors import StoreError
+from agent.store import disk
 
 
 def counter(data_dir: Path) -> int:
@@ -23,13 +23,8 @@ def counter(data_dir: Path) -> int:
         count, known_id = 0, ""
     if known_id == boot_id:
         return count
-    temporary = path.with_suffix(".new")
     try:
-        with temporary.open("w") as file:
-            file.write(f"{count + 1} {boot_id}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        disk.replace_file(path, f"{count + 1} {boot_id}\n".encode())
     except OSError as error:
         raise StoreError(str(path), f"the boot counter cannot be written ({error})") from error
     return count + 1

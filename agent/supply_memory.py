@@ -5,21 +5,19 @@ and then, notes in a file beside it what it said up to which seq; a start reads 
 records after it. The note is never another truth: an old one only means more to read, and a
 damaged one, or one of another log, is no note.
 
-    <data_dir>/supply    CRC-32 in hex, blank, {"epoch": .., "seq": .., "supply": {bay: [A, B, C]}}
+    <data_dir>/supply    {"epoch": .., "seq": .., "supply": {bay: [A, B, C]}}, a checked line
 """
 
 from __future__ import annotations
 
 import json
-import os
-import zlib
 from pathlib import Path
 from typing import Any
 
 from agent.detect.supply import DEAD, LIVE
 from agent.errors import RecordError, StoreError
 from agent.records import PHASES, Event
-from agent.store import cbor, entries, entry
+from agent.store import cbor, disk, entries, entry
 from agent.store.journal import LaneReader, Stored
 
 States = tuple[int | None, ...]
@@ -70,13 +68,8 @@ class SupplyMemory:
         """Write the note; after a cut there is the old one or this. Raises: StoreError."""
         self._noted_seq = self.seq  # one that fails is tried again with the next
         text = json.dumps({"epoch": self._epoch, "seq": self.seq, "supply": self.supply})
-        temporary = self._path.with_suffix(".new")
         try:
-            with temporary.open("w") as file:
-                file.write(f"{zlib.crc32(text.encode()):08x} {text}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
+            disk.replace_file(self._path, disk.checked_line(text))
         except OSError as error:
             what = f"what the log said of the supply cannot be noted ({error.strerror})"
             raise StoreError(str(self._path), what) from error
@@ -118,8 +111,8 @@ def _after(event: Event, states: States) -> States:
 def _noted(path: Path, epoch: int, next_seq: int) -> tuple[int, dict[str, States]]:
     """(seq, supply) of the note; (0, {}) when there is none of this log."""
     try:
-        check, _, text = path.read_text().rstrip("\n").partition(" ")
-        if check != f"{zlib.crc32(text.encode()):08x}":
+        text = disk.read_line(path)
+        if text is None:
             return 0, {}
         note = json.loads(text)
         supply = {str(bay): tuple(states) for bay, states in note["supply"].items()}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import StoreError
+from agent.store.disk import sync_directory
 from agent.uplink.seen import Seen
 
 VERSION = 1
@@ -67,7 +68,7 @@ class MarkFile:
             if self._path.exists():
                 self._path.replace(self._old)
             self._new.replace(self._path)
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
         except OSError as error:
             what = f"the marks cannot be written ({error.strerror})"
             raise StoreError(str(self._path), what) from error
@@ -144,11 +145,3 @@ def _write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -72,7 +72,7 @@ def test_guard_notes_now_and_then_and_never_reads_much_at_once(tmp_path: Path) -
     "note",
     [
         pytest.param("", id="empty"),
-        pytest.param("00000000 {}", id="wrong-sum"),
+        pytest.param("{} 00000000\n", id="wrong-sum"),
         pytest.param({"epoch": EPOCH + 1, "seq": 1, "supply": {"b": [0, 0, 0]}}, id="other-log"),
         pytest.param({"epoch": EPOCH, "seq": 9, "supply": {"b": [0, 0, 0]}}, id="beyond-the-end"),
         pytest.param({"epoch": EPOCH, "seq": 1, "supply": {"b": [0, 0]}}, id="two-phases"),
@@ -91,7 +91,7 @@ def test_what_is_no_note_of_this_log_is_none(tmp_path: Path, note: object) -> No
         path.write_text(note)
     else:
         text = json.dumps(note)
-        path.write_text(f"{zlib.crc32(text.encode()):08x} {text}\n")
+        path.write_text(f"{text} {zlib.crc32(text.encode()):08x}\n")
     with Journal.open(tmp_path / "log", "a") as journal:
         journal.append("a", payload("started", "ABC"))
         assert memory(tmp_path, journal).supply == {"b": (LIVE, LIVE, LIVE)}
