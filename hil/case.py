@@ -89,7 +89,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of what happens. kind: as in contract.md ("AG" ... "ABC"), "" where nothing is short."""
+    """A part of what happens. kind: "AG" ... "ABC" as in contract.md, "" where nothing is short."""
 
     onset_s: float
     kind: str
