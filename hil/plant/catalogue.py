@@ -2,8 +2,8 @@
 
     case("earth_fault", "resonant", 7, resistance_ohm=2000)
 
-Solved cases are kept in a cache. The key is the netlist and all that is done to its waves, so that a
-change of either makes the case anew.
+Solved cases are kept in a cache. The key is the netlist and all that is done to its waves: a change
+of either makes the case anew.
 """
 
 from __future__ import annotations
