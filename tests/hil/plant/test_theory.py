@@ -38,7 +38,7 @@ def phasor(row: Array, at_s: float) -> complex:
 
 
 def residual(waves: spice.Waves, section: str) -> Array:
-    return np.sum([waves.rows[f"i(v{section}_{p})"] for p in "abc"], axis=0)
+    return np.asarray(np.sum([waves.rows[f"i(v{section}_{p})"] for p in "abc"], axis=0))
 
 
 def loop(network: Network, section: str, part: float) -> complex:
