@@ -107,6 +107,7 @@ class Seen:
     amps: largest phase current's RMS while it lasts; residual_amps, neutral_share: RMS of the
         change of 3I0, and of U0 as a share of the phase voltage. Of the network's own, noise-free
         waves, one cycle after the onset.
+    lost_share: of the load through here that hung behind a torn conductor.
     """
 
     direction: str
@@ -115,6 +116,7 @@ class Seen:
     amps: float = 0.0
     residual_amps: float = 0.0
     neutral_share: float = 0.0
+    lost_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

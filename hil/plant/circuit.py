@@ -179,8 +179,8 @@ class Circuit:
     def gap(
         self, one: str, other: str, ohm: float, allowed: str, strength: Mapping[str, float]
     ) -> None:
-        """A gap that strikes when the voltage across it beats its strength, burns as `ohm`, goes out
-        at a zero of the current (Peters and Slepian), and strikes only while V(allowed) is up.
+        """A gap that strikes when the voltage across it beats its strength, burns as `ohm`, and
+        goes out at a zero of the current (Peters and Slepian); only while V(allowed) is up.
 
         strength: `least` right after going out [V], `slope` by which it recovers [V/s], `most` [V].
         """

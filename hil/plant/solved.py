@@ -100,6 +100,7 @@ def _seen(scene: Scene, section: Section, here: Mapping[str, Array]) -> Seen:
         amps=_digits(max(abs(_phasor(row, after)) for row in currents)),
         residual_amps=_digits(abs(_change(np.sum(currents, axis=0), before, after))),
         neutral_share=_digits(abs(_change(volts, before, after)) / PHASE_VOLTS),
+        lost_share=_lost_share(scene, section) if forward else 0.0,
     )
 
 
@@ -138,6 +139,18 @@ def _beyond(scene: Scene, section: Section) -> bool:
 def _all_lost(scene: Scene) -> bool:
     """Of the busbar, and so of everything."""
     return any(live == "" for _, live in scene.lost)
+
+
+def _lost_share(scene: Scene, section: Section) -> float:
+    """Of the load behind this section's near end, what hung behind the torn conductor."""
+    if scene.broken is None:
+        return 0.0
+    network = scene.network
+
+    def share(of: str) -> float:
+        return sum(network.section(name).share for name in network.behind(of))
+
+    return round(share(scene.broken.section) / share(section.name), 3)
 
 
 def _distance(scene: Scene, section: Section) -> float | None:
