@@ -63,17 +63,30 @@ def scene(what: str, earthing: str, seed: int, **wishes: Any) -> Scene:
 
 def case(what: str, earthing: str, seed: int, **wishes: Any) -> Case:
     """A case, from the cache where it was solved before. Raises: CaseError, PlantError."""
+    return Case.load(kept(what, earthing, seed, **wishes))
+
+
+def kept(what: str, earthing: str, seed: int, **wishes: Any) -> Path:
+    """The folder of a case in the cache, solved where it is not there or not whole.
+
+    Raises: CaseError, PlantError.
+    """
     asked = scene(what, earthing, seed, **wishes)
     folder = cache_folder() / key(asked)
-    if folder.is_dir():
-        try:
-            return Case.load(folder)
-        except CaseError:
-            shutil.rmtree(folder, ignore_errors=True)
-    made = solved(asked)
-    _keep(made, folder)
-    # Read back: what a case is does not depend on whether it was in the cache.
-    return Case.load(folder)
+    if not _whole(folder):
+        _keep(solved(asked), folder)
+    return folder
+
+
+def _whole(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    try:
+        Case.load(folder)
+    except CaseError:
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    return True
 
 
 def key(asked: Scene) -> str:

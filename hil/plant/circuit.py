@@ -31,6 +31,7 @@ class Circuit:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.saved: list[str] = []
+        self.gaps: list[str] = []  # vectors of their currents, saved
         self._count = 0
         self._controls: dict[str, str] = {}
 
@@ -187,6 +188,8 @@ class Circuit:
         meter, behind, held, struck = self.name("V"), *map(self.name, "xhk")
         across = f"v({behind},{other})" if other != "0" else f"v({behind})"
         least, slope, most = (number(strength[key]) for key in ("least", "slope", "most"))
+        self.gaps.append(f"i({meter.lower()})")
+        self.saved.append(self.gaps[-1])
         # A strike holds for some 100 us, until the latch knows the sign of the new current.
         self.lines += [
             f"{meter} {one} {behind} 0",

@@ -48,7 +48,7 @@ class Steady:
 
 @dataclass(frozen=True, slots=True)
 class _Stretch:
-    """Samples first ... first + length - 1; of a steady one, phasors of both ends (rows, orders)."""
+    """`length` samples from `first` on; of a steady one, phasors of both ends (rows, orders)."""
 
     first: int
     length: int

@@ -85,15 +85,7 @@ def _opened(until_s: float | None, tripped: str | None) -> Mapping[str, Any]:
 
 def short_circuit(drawn: Draft) -> Scene:
     """Phases short of each other, to earth or not, at any angle of the voltage."""
-    kinds = (
-        PHASE_KINDS
-        if drawn.scene.earthing.kind != "low_resistance"
-        else (
-            *PHASE_KINDS,
-            *TWO_TO_EARTH,
-        )
-    )
-    return _shorted(drawn, _kind(drawn, *kinds, *TWO_TO_EARTH))
+    return _shorted(drawn, _kind(drawn, *PHASE_KINDS, *PHASE_KINDS, *TWO_TO_EARTH))
 
 
 def _shorted(drawn: Draft, kind: str, **front: Any) -> Scene:
@@ -180,7 +172,7 @@ def intermittent_earth_fault(drawn: Draft) -> Scene:
     gap = Restriking(
         _point(section),
         kind[0].lower(),
-        (onset_s - 0.002 + LEAD_S, None),
+        (onset_s - 0.005 + LEAD_S, None),
         ohm,
         least=drawn.between(600, 2_000),
         # Isolated, a strike in nearly every half cycle; with a coil the voltage returns slowly.

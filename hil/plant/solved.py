@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from hil.case import Case, Recording, Seen, States, Truth
+from hil.errors import PlantError
 from hil.plant import front_end, spice
 from hil.plant.front_end import LOAD_SIDE, SETTLED_S
 from hil.plant.network import PHASE_VOLTS, Section
 from hil.plant.scene import LEAD_S, Scene
 
 Array = npt.NDArray[np.float64]
+# Through an open gap only microamperes leak.
+STRUCK_AMPS = 0.5
 _CYCLE = round(0.02 / spice.STEP_S)
 EARTH_KINDS = ("AG", "BG", "CG")
 
@@ -28,6 +32,8 @@ def solved(scene: Scene) -> Case:
     """The case of a scene. Raises: PlantError."""
     circuit, seconds = scene.grid().circuit, scene.seconds
     waves = spice.solve(circuit.text(), circuit.saved, LEAD_S - SETTLED_S, LEAD_S + seconds)
+    if circuit.gaps:
+        scene = _struck(scene, waves.rows[circuit.gaps[0]])
     seen, recordings = {}, {}
     for terminal in scene.network.terminals():
         section = scene.network.at(terminal)
@@ -35,6 +41,18 @@ def solved(scene: Scene) -> Case:
         seen[terminal] = _seen(scene, section, here)
         recordings[terminal] = _recorded(scene, terminal, here, seconds)
     return Case(scene.name, scene.seed, _truth(scene, seen), recordings)
+
+
+def _struck(scene: Scene, current: Array) -> Scene:
+    """The scene with its onset where the gap first carries current: when its strength is beaten is
+    the network's own affair. Raises: PlantError when it never is.
+    """
+    burning = np.flatnonzero(np.abs(current) > STRUCK_AMPS)
+    if not burning.size:
+        raise PlantError(scene.name, "the gap never strikes", "a strength below the voltage")
+    onset_s = round(float(burning[0]) * spice.STEP_S - SETTLED_S, 6)
+    stages = tuple(replace(stage, onset_s=onset_s) for stage in scene.stages)
+    return replace(scene, onset_s=onset_s, stages=stages)
 
 
 def _at(section: Section, waves: spice.Waves, *, switched: bool) -> dict[str, Array]:
