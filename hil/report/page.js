@@ -98,7 +98,10 @@ function prepare(terminal) {
         const [low, high] = tier.map((text) => unpacked(text).map((v) => v * curve.step));
         return { ...terminal.spans[k], low, high: high || low };
       });
-      curve.rms.values = unpacked(curve.rms.values).map((v) => v * curve.step);
+      curve.tiers.forEach((tier, k) => {
+        const rms = curve.rms[k];
+        tier.rms = { ...rms, values: unpacked(rms.values).map((v) => v * curve.step) };
+      });
     }
   }
 }
@@ -324,8 +327,7 @@ class Chart {
     const k = Math.min(tier.low.length - 1, Math.max(0, Math.round((t * rate - tier.first) / tier.group)));
     const amount = (v) => { const [factor, word] = prefix(Math.abs(v), unit); return `${figure(v * factor)} ${word}`; };
     const now = tier.group === 1 ? amount(tier.low[k]) : `${amount(tier.low[k])} to ${amount(tier.high[k])}`;
-    const n = Math.floor((t * rate - curve.rms.first) / curve.rms.stride);
-    const rms = curve.rms.values[n];
+    const rms = tier.rms.values[Math.floor((t * rate - tier.rms.first) / tier.rms.stride)];
     return ` ${now}${rms === undefined ? "" : ` (RMS ${amount(rms)})`}`;
   }
 
@@ -424,10 +426,12 @@ class Chart {
         low = Math.min(low, tier.low[j]);
         high = Math.max(high, tier.high[j]);
       }
-      const x = this.x((tier.first + k * tier.group) / rate).toFixed(1);
-      // The nearer end first: one stroke up and down, no zigzag.
+      // The end nearer to the last one first: one stroke up and down, no zigzag.
       const pair = low === high ? [low] : Math.abs(low - last) < Math.abs(high - last) ? [low, high] : [high, low];
-      for (const value of pair) path += `${path ? "L" : "M"}${x} ${(middle - value * scale).toFixed(1)}`;
+      pair.forEach((value, n) => {
+        const x = this.x((tier.first + (k + n * group / 2) * tier.group) / rate);
+        path += `${path ? "L" : "M"}${x.toFixed(1)} ${(middle - value * scale).toFixed(1)}`;
+      });
       last = pair[pair.length - 1];
     }
     const cycles = (this.view[1] - this.view[0]) * 50;
@@ -436,7 +440,7 @@ class Chart {
 
   rms(root, curve, middle, scale) {
     const { rate } = this.terminal;
-    const { first, stride, values } = curve.rms;
+    const { first, stride, values } = tierFor(curve, rate, this.view).rms;
     const from = Math.max(0, Math.floor((this.view[0] * rate - first) / stride));
     const to = Math.min(values.length - 1, Math.ceil((this.view[1] * rate - first) / stride));
     let path = "";

@@ -176,13 +176,27 @@ def _window(each: Expected) -> Html:
 def _events(outcome: Outcome, place: str) -> Html:
     events = outcome.events.get(place, ())
     if not events:
-        return tag("span", "nothing", class_="calm")
+        return _received(outcome, place)
     lines = [
         tag("li", tag("span", words.told(event), class_=f"tone {words.tone(event)}"), _at(event))
         for event in events[:_EVENTS]
     ]
     if len(events) > _EVENTS:
         lines.append(tag("li", f"and {len(events) - _EVENTS} more", class_="calm"))
+    return tag("ul", *lines, class_="bare")
+
+
+def _received(outcome: Outcome, place: str) -> Html:
+    """Of a consumer, which tells nothing: what it was sent."""
+    moments = [m for m in outcome.timeline if m.what == "receipt" and m.where == place]
+    if not moments:
+        return tag("span", "nothing", class_="calm")
+    lines = [
+        tag("li", "received ", moment.text, tag("span", f" {moment.t_s:.4f} s", class_="when"))
+        for moment in moments[:_EVENTS]
+    ]
+    if len(moments) > _EVENTS:
+        lines.append(tag("li", f"and {len(moments) - _EVENTS} more", class_="calm"))
     return tag("ul", *lines, class_="bare")
 
 
@@ -223,6 +237,7 @@ def _again(outcome: Outcome, folder: Path) -> Html:
     links = [
         joined(" ", tag("a", f"{name}{suffix}", href=_link(path.with_suffix(suffix), folder)))
         for name, path in outcome.records.items()
+        if path.is_file()
         for suffix in (".cfg", ".dat")
     ]
     records = tag("p", "COMTRADE:", *links, class_="records") if links else Html("")

@@ -27,31 +27,34 @@ class Room:
 def part(outcome: Outcome, room: Room) -> Html:
     """All terminals of a scenario, as far as the page has room for them."""
     if not outcome.records:
-        return tag("p", "No waveform belongs to this scenario.", class_="calm")
-    terminals, notes = [], []
+        return _calm("No waveform belongs to this scenario.")
+    terminals, thinned, unread = [], [], []
     for terminal in _in_order(outcome):
         try:
-            shown, left_out = _terminal(outcome, terminal, outcome.records[terminal])
+            shown, notes = _terminal(outcome, terminal, outcome.records[terminal])
         except CaseError as error:
-            notes.append(str(error))
+            unread.append(_calm(f"{terminal}: the record cannot be read. {error}"))
             continue
-        notes += [f"{terminal}: {note}" for note in left_out]
-        if shown:
-            terminals.append(shown)
+        thinned += [f"{terminal}: {note}" for note in notes]
+        terminals += [shown] if shown else []
     packed = data({"terminals": terminals})
     if len(packed) > room.left:
-        what = f"No room: a page holds {PAGE_BYTES / 1e6:.0f} MB of waveforms, those of failed "
-        return tag("p", what, "scenarios first. They are in the records below.", class_="calm")
+        most = f"{PAGE_BYTES / 1e6:.0f} MB of waveforms, those of failed scenarios first"
+        return _calm(f"No room: a page holds {most}. They are in the records below.")
     room.left -= len(packed)
     missing = tag("noscript", "The waveforms are drawn by this page's script, which is off.")
-    drawn = tag("div", packed, missing, class_="waves") if terminals else Html("")
-    return joined(drawn, _notes(notes))
+    drawn = tag("div", packed, missing, class_="waves") if terminals else None
+    return joined(drawn, *unread, _notes(thinned))
+
+
+def _calm(text: str) -> Html:
+    return tag("p", text, class_="calm")
 
 
 def _notes(notes: Sequence[str]) -> Html:
     if not notes:
         return Html("")
-    head = tag("summary", "How the curves were thinned, and what was left out")
+    head = tag("summary", "How the curves were thinned")
     lines = tag("ul", *(tag("li", note) for note in notes))
     return tag("details", head, lines, class_="more")
 

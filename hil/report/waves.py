@@ -86,13 +86,8 @@ def _common(values: Mapping[str, Array], letter: str, name: str, share: float) -
     if len(phases) < len(_PHASES):
         return []
     how = " + ".join(f"{letter}{part}" for part in _PHASES)
-    return [
-        Curve(
-            f"{name} = {f'({how}) / 3' if share != 1 else how}",
-            _COMMON,
-            share * np.sum(phases, axis=0),
-        )
-    ]
+    title = f"{name} = {how}" if share == 1 else f"{name} = ({how}) / 3"
+    return [Curve(title, _COMMON, share * np.sum(phases, axis=0))]
 
 
 def _others(sheet: Sheet, values: Mapping[str, Array]) -> Iterator[Panel]:
@@ -175,17 +170,23 @@ def _packed_curve(curve: Curve, sheet: Sheet, spans: Sequence[Span]) -> dict[str
     step = float(np.max(np.abs(curve.values))) / _LEVELS or 1.0
     steps = np.rint(curve.values / step).astype(np.int64)
     cycle = sheet.rate_hz / sheet.nominal_hz
-    envelope = rms(curve.values, cycle)
-    window = max(2, round(cycle)) - 1
-    stride = max(1, int(cycle // 8), -(-sheet.counts.shape[1] // _RMS_POINTS))
-    held = np.rint(envelope[window::stride] / step).astype(np.int64)
+    envelope = rms(curve.values, cycle) / step
     return {
         "name": curve.name,
         "part": curve.part,
         "step": step,
         "tiers": [_tier(steps, span) for span in spans],
-        "rms": {"first": window, "stride": stride, "values": packed(held)},
+        "rms": [_packed_rms(envelope, span, cycle) for span in spans],
     }
+
+
+def _packed_rms(envelope: Array, span: Span, cycle: float) -> dict[str, Any]:
+    """Eight values a cycle at most, from where a first cycle is full."""
+    first, count, _ = span
+    begin = max(first, max(2, round(cycle)) - 1)
+    stride = max(1, int(cycle // 8), -(-count // _RMS_POINTS))
+    held = np.rint(envelope[begin : first + count : stride]).astype(np.int64)
+    return {"first": begin, "stride": stride, "values": packed(held)}
 
 
 def _tier(steps: Ints, span: Span) -> list[str]:
