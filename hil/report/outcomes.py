@@ -86,8 +86,8 @@ def _plain(value: Any, folder: Path) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each, folder) for each in value]
     if isinstance(value, Path):
-        below = value.is_relative_to(folder)
-        return (value.relative_to(folder) if below else value.absolute()).as_posix()
+        here, path = folder.absolute(), value.absolute()
+        return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
     if hasattr(value, "item"):  # a number of numpy's
         return _plain(value.item(), folder)
     held = isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))

@@ -245,8 +245,9 @@ def _again(outcome: Outcome, folder: Path) -> Html:
 
 
 def _link(path: Path, folder: Path) -> str:
-    inside = path.is_relative_to(folder)
-    return quote(path.relative_to(folder).as_posix()) if inside else path.absolute().as_uri()
+    here, there = folder.absolute(), path.absolute()
+    inside = there.is_relative_to(here)
+    return quote(there.relative_to(here).as_posix()) if inside else there.as_uri()
 
 
 def _raw(outcome: Outcome) -> Html:

@@ -40,7 +40,7 @@ def _row(moment: Moment, onset_s: float | None) -> Html:
     after = "" if onset_s is None else _after(moment.t_s - onset_s)
     return tag(
         "tr",
-        tag("td", f"{moment.t_s:.4f} s", class_="n"),
+        tag("td", words.instant(moment.t_s), class_="n"),
         tag("td", after, class_="n"),
         tag("td", tag("span", moment.what, class_=f"what {_class(moment)}")),
         tag("td", moment.where),
@@ -63,9 +63,11 @@ def _class(moment: Moment) -> str:
 
 
 def _after(seconds: float) -> str:
-    return f"{seconds * 1000:+.1f} ms" if abs(seconds) < 10 else f"{seconds:+.2f} s"
+    return f"{seconds * 1000:+.1f} ms" if abs(seconds) < 10 else f"after {words.instant(seconds)}"
 
 
+_UNITS = ((3600, "h"), (60, "min"))
+_UNIT_FROM = 5  # hours from five of them on
 _LANE_WIDTH = _WIDTH - _LEFT - _RIGHT
 
 
@@ -74,7 +76,11 @@ def _lanes(moments: Sequence[Moment]) -> Html:
     lanes = [name for name in names if any(moment.what == name for moment in moments)]
     begin, end = min(0.0, moments[0].t_s), max(moments[-1].t_s, 1e-3)
     height = _ROW * len(lanes) + _AXIS
-    parts = [_tick(t, (t - begin) / (end - begin), height) for t in ticks(begin, end, 8)]
+    unit, word = next(((u, w) for u, w in _UNITS if end >= _UNIT_FROM * u), (1, "s"))
+    parts = [
+        _tick(f"{t:.6g} {word}", (t * unit - begin) / (end - begin), height)
+        for t in ticks(begin / unit, end / unit, 8)
+    ]
     for row, lane in enumerate(lanes):
         y = _ROW * (row + 0.5)
         parts.append(tag("text", lane, x=_LEFT - 12, y=_text(y + 4), class_="who"))
@@ -92,15 +98,15 @@ def _lanes(moments: Sequence[Moment]) -> Html:
 
 
 def _dot(moment: Moment, share: float, y: float) -> Html:
-    title = tag("title", f"{moment.t_s:.4f} s {moment.where}: {_text_of(moment)}")
+    title = tag("title", f"{words.instant(moment.t_s)} {moment.where}: {_text_of(moment)}")
     x = _text(_LEFT + share * _LANE_WIDTH)
     return tag("circle", title, cx=x, cy=_text(y), r=5, class_=_class(moment))
 
 
-def _tick(t: float, share: float, height: float) -> Html:
+def _tick(text: str, share: float, height: float) -> Html:
     x = _text(_LEFT + share * _LANE_WIDTH)
     line = tag("line", x1=x, x2=x, y1=0, y2=height - _AXIS, class_="grid")
-    return joined(line, tag("text", f"{t:.6g} s", x=x, y=height - 6, class_="tick"))
+    return joined(line, tag("text", text, x=x, y=height - 6, class_="tick"))
 
 
 def _text(value: float) -> str:

@@ -105,6 +105,15 @@ def amount(value: float, unit: str) -> str:
     return f"{value / 1000:.3g} k{unit}" if abs(value) >= 1000 else f"{value:.3g} {unit}"
 
 
+def instant(seconds: float) -> str:
+    """A point of the timeline: 0.2163 s, 71:59:58.5 h."""
+    if abs(seconds) < 3600:
+        return f"{seconds:.4f} s" if abs(seconds) < 100 else f"{seconds:.1f} s"
+    minutes, rest = divmod(abs(seconds), 60)
+    sign = "-" if seconds < 0 else ""
+    return f"{sign}{int(minutes // 60)}:{int(minutes % 60):02}:{rest:04.1f} h"
+
+
 def ohms(value: float) -> str:
     """A resistance: 0.1 Ω, 2 kΩ."""
     return amount(value, "Ω")
