@@ -71,7 +71,7 @@ def _testcase(suite: ET.Element, outcome: Outcome) -> None:
     failed = [check for check in outcome.checks if not check.passed]
     lines = [f"{check.name}: {check.evidence}" for check in failed]
     if outcome.status == FAILED:
-        message = lines[0] if lines else "no check says why"
+        message = lines[0] if lines else outcome.problem or "no check says why"
         _say(case, "failure", message, "\n".join(lines), kind="check")
     elif outcome.status == BROKEN:
         _say(case, "error", outcome.problem or "the bench failed", outcome.problem, kind="bench")

@@ -80,7 +80,8 @@ def _of_moment(moment: Moment, t: float) -> Mark:
     if moment.what == "decision" and moment.event:
         return _of_event(moment.event, t)
     tone = _UNCOLOURED.get(moment.what, "alarm" if "ALARM" in moment.text else "calm")
-    return {"t": t, "text": moment.text, "tone": tone}
+    where = f"{moment.where}: " if moment.what == "plant" else ""
+    return {"t": t, "text": where + moment.text, "tone": tone}
 
 
 def _of_events(outcome: Outcome, terminal: str) -> Iterator[Mark]:

@@ -20,7 +20,7 @@ def first_failure(outcome: Outcome) -> Check | None:
 def reason(outcome: Outcome) -> str:
     """Why it is not passed, in one sentence; "" when it is."""
     check = first_failure(outcome)
-    seen = f"{check.name}: {check.evidence}" if check else "no check says why"
+    seen = f"{check.name}: {check.evidence}" if check else outcome.problem or "no check says why"
     return {
         PASSED: "",
         FAILED: seen,
@@ -33,6 +33,8 @@ def verdict(outcome: Outcome) -> str:
     """What its status means here, in one sentence."""
     bad, of = sum(not check.passed for check in outcome.checks), len(outcome.checks)
     checks = f"{bad} of {of} {'check' if of == 1 else 'checks'} failed"
+    if outcome.status == FAILED and not bad:
+        return "Failed, though no check did."
     return {
         PASSED: f"All {of} checks passed." if of > 1 else "Passed.",
         FAILED: f"{checks}.",

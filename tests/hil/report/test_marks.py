@@ -36,8 +36,8 @@ def test_without_the_truth_the_plants_moments_are_it(tmp_path: Path) -> None:
     one = told(tmp_path, truth=None)
 
     assert [mark for mark in shown(one) if mark[2] == "truth"] == [
-        (0.2, "onset AB", "truth"),
-        (0.36, "cleared", "truth"),
+        (0.2, "F1-S3: onset AB", "truth"),
+        (0.36, "F1-S3: cleared", "truth"),
     ]
 
 

@@ -48,6 +48,13 @@ def test_why_and_what_a_status_means(
     assert words.verdict(one).startswith(verdict)
 
 
+def test_a_failure_without_a_failed_check_says_its_problem() -> None:
+    one = Outcome("one", "", (), FAILED, CHECKS[:1], 1.0, problem="passes already")
+
+    assert words.reason(one) == "passes already"
+    assert words.verdict(one) == "Failed, though no check did."
+
+
 def test_what_happened_in_one_sentence() -> None:
     assert words.happened(TRUTH) == (
         "short circuit AB through 0.1 Ω at 37° of the voltage in section F1-S3; "
