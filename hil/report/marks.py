@@ -12,7 +12,7 @@ from hil.report import words
 from hil.verdict import Moment, Outcome
 
 _BEFORE_CYCLES, _AFTER_CYCLES = 3, 5
-_SOON_CYCLES = 15  # what comes so soon after the onset belongs to the first look
+_SOON_CYCLES = 8  # what comes so soon after the onset belongs to the first look
 _SAME_S = 0.0005  # the plant's moment and the truth's instant are one when this near
 _MOST = 200  # on one axis; more is a solid bar and no information
 _UNCOLOURED = {"plant": "truth", "fault": "bench", "device": "device"}

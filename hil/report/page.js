@@ -355,6 +355,7 @@ class Chart {
     this.windows(root, asked, LANE * says.lanes + 4, y);
     root.append(panels);
     this.marks(root, says, y);
+    root.append(...this.legends.map(({ line }) => line));
     this.cursor = svg("line", { class: "cursor", y1: strip, y2: y, visibility: "hidden" });
     this.drag = svg("rect", { class: "drag", y: strip, height: y - strip, width: 0 });
     root.append(this.cursor, this.drag);
@@ -399,18 +400,17 @@ class Chart {
     for (const curve of panel.curves) this.wave(group, curve, middle, scale);
     for (const curve of panel.curves) this.rms(group, curve, middle, scale);
     root.append(group);
-    this.legend(root, panel, y + 9, unit);
+    this.legend(panel, y + 9, unit);
   }
 
-  legend(root, panel, y, unit) {
+  legend(panel, y, unit) {
     const line = svg("text", { x: this.left + 6, y, class: "halo" });
     line.append(svg("tspan", { class: "panel" }, `${panel.title} [${unit}]`));
     for (const curve of panel.curves) {
       const element = svg("tspan", { class: `legend t${curve.part}`, dx: 12 }, curve.name);
       line.append(element);
-      this.legends.push({ curve, element, unit: panel.unit });
+      this.legends.push({ line, curve, element, unit: panel.unit });
     }
-    root.append(line);
   }
 
   wave(root, curve, middle, scale) {

@@ -183,7 +183,8 @@ def _failures(outcomes: Sequence[Outcome], anchors: Sequence[str]) -> Html:
         )
         for outcome, anchor in bad
     )
-    return _section("What failed", tag("ol", *lines, class_="failures"), id_="failures")
+    title = "What failed" if bad[0][0].status == FAILED else "What broke"
+    return _section(title, tag("ol", *lines, class_="failures"), id_="failures")
 
 
 # --- table ---------------------------------------------------------------------------

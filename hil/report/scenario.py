@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from hil.case import Truth
 from hil.report import timeline, waveforms, words
 from hil.report.latency import ms
 from hil.report.markup import Html, joined, tag
@@ -31,7 +32,7 @@ def icon(status: str) -> Html:
 
 
 def card(outcome: Outcome, anchor: str, folder: Path, room: waveforms.Room) -> Html:
-    """The whole scenario, folded where it passed."""
+    """The whole scenario; unfolded where somebody has to look into it."""
     body = joined(
         _reason(outcome),
         _facts(outcome),
@@ -50,7 +51,7 @@ def card(outcome: Outcome, anchor: str, folder: Path, room: waveforms.Room) -> H
         tag("div", body, class_="body"),
         id=anchor,
         class_=f"scenario {css(outcome.status)}",
-        open=outcome.status != PASSED,
+        open=outcome.status not in (PASSED, NOT_YET),
         data_status=css(outcome.status),
         data_text=searched(outcome),
     )
@@ -141,7 +142,7 @@ def _told(outcome: Outcome) -> Html:
     for place in places:
         here = truth.get(place)
         cells = (
-            tag("th", place, scope="row"),
+            tag("th", tag("span", place, class_="place"), scope="row"),
             tag("td", words.seen(here) if here else "", data_of="true there"),
             tag("td", _asked(outcome.expected, place), data_of="expected"),
             tag("td", _events(outcome, place), data_of="told"),
@@ -178,7 +179,11 @@ def _events(outcome: Outcome, place: str) -> Html:
     if not events:
         return _received(outcome, place)
     lines = [
-        tag("li", tag("span", words.told(event), class_=f"tone {words.tone(event)}"), _at(event))
+        tag(
+            "li",
+            tag("span", words.told(event), class_=f"tone {words.tone(event)}"),
+            _at(event, outcome.truth),
+        )
         for event in events[:_EVENTS]
     ]
     if len(events) > _EVENTS:
@@ -200,12 +205,17 @@ def _received(outcome: Outcome, place: str) -> Html:
     return tag("ul", *lines, class_="bare")
 
 
-def _at(event: Mapping[str, Any]) -> Html:
+def _at(event: Mapping[str, Any], truth: Truth | None) -> Html:
+    """When it was told, where its time is the record's: after the true onset, else its own."""
     t, onset = event.get("t"), event.get("onset")
     if not isinstance(t, int | float) or t > _EPOCH_S:
         return Html("")
-    after = f", {ms((t - onset) * 1000)} after its onset" if isinstance(onset, int | float) else ""
-    return tag("span", f" {t:.4f} s{after}", class_="when")
+    after = ""
+    if truth is not None and truth.onset_s is not None and t >= truth.onset_s:
+        after = f", {ms((t - truth.onset_s) * 1000)} after the onset"
+    elif truth is None and isinstance(onset, int | float):
+        after = f", {ms((t - onset) * 1000)} after the onset that it told"
+    return tag("span", f" {words.instant(t)}{after}", class_="when")
 
 
 # --- the rest ------------------------------------------------------------------------

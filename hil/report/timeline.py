@@ -43,7 +43,7 @@ def _row(moment: Moment, onset_s: float | None) -> Html:
         tag("td", words.instant(moment.t_s), class_="n"),
         tag("td", after, class_="n"),
         tag("td", tag("span", moment.what, class_=f"what {_class(moment)}")),
-        tag("td", moment.where),
+        tag("td", tag("span", moment.where, class_="place")),
         tag("td", _text_of(moment)),
     )
 
@@ -53,7 +53,8 @@ def _text_of(moment: Moment) -> str:
     if not moment.event:
         return moment.text
     told = words.told(moment.event)
-    return told if moment.text.replace("_", " ") in told else f"{told}. {moment.text}"
+    # A decision's text is the event once more; a receipt's says what became of it.
+    return told if moment.what == "decision" else f"{told}. {moment.text}"
 
 
 def _class(moment: Moment) -> str:

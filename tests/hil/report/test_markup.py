@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.report.markup import Html, data, escaped, joined, plain, tag
@@ -38,6 +38,7 @@ def test_no_text_opens_an_element_or_leaves_an_attribute(text: str) -> None:
     shown.encode()
 
 
+@settings(max_examples=30)
 @given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_data_cannot_end_its_element_and_comes_back_whole(content: object) -> None:
     made = data([content, HOSTILE])
