@@ -54,7 +54,7 @@ def text(outcomes: Sequence[Outcome], folder: Path, *, title: str, meta: Mapping
             id_="scenarios",
         ),
     )
-    shown = tag("body", _signs(), tag("main", body), _script())
+    shown = tag("body", _signs(), tag("main", body), tag("script", _program()))
     return f"<!doctype html>\n{tag('html', _head(title), shown, lang='en')}\n"
 
 
@@ -76,7 +76,7 @@ def _file(name: str) -> Html:
 
 
 def _head(title: str) -> Html:
-    digest = base64.b64encode(hashlib.sha256(_file("page.js").encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(_program().encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
         "base-uri 'none'; form-action 'none'"
@@ -92,8 +92,8 @@ def _head(title: str) -> Html:
     )
 
 
-def _script() -> Html:
-    return tag("script", _file("page.js"))
+def _program() -> Html:
+    return joined(*(_file(name) for name in ("curves.js", "chart.js", "page.js")))
 
 
 _SIGNS = {

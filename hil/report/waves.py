@@ -204,14 +204,17 @@ def packed(values: Ints) -> str:
     bent = np.diff(values, n=2, prepend=[0, 0])
     bent[1:2] = values[1:2] - 2 * values[0:1]
     words = np.where(bent < 0, -2 * bent - 1, 2 * bent)
-    out = bytearray()
-    for word in words.tolist():
-        rest = word
-        while rest > 127:
-            out.append(rest & 127 | 128)
-            rest >>= 7
-        out.append(rest)
-    return base64.b64encode(out).decode()
+    most = -(-int(words.max(initial=1)).bit_length() // 7)  # bytes of the longest word
+    lengths = np.ones(words.shape, dtype=np.int64)
+    for k in range(1, most):
+        lengths += words >> 7 * k > 0
+    starts = np.cumsum(lengths) - lengths
+    out = np.zeros(int(lengths.sum()), dtype=np.uint8)
+    for k in range(most):
+        some = lengths > k
+        more = np.where(lengths[some] > k + 1, 128, 0)
+        out[starts[some] + k] = words[some] >> 7 * k & 127 | more
+    return base64.b64encode(out.tobytes()).decode()
 
 
 def _moving(sheet: Sheet) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from typing import Any
 ARGUMENTS = (
     "--headless",
     "--no-sandbox",
+    "--disable-dev-shm-usage",
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
