@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hil.case import Truth
+
 PASSED, FAILED, NOT_YET, BROKEN = "passed", "failed", "not yet", "broken"
 
 
@@ -23,12 +25,29 @@ class Check:
 class Moment:
     """A point of the timeline. t_s: since the scenario's first sample; what: "plant", "fault",
     "decision", "receipt", "device" ...; where: terminal, link, consumer ...
+
+    event: of a decision or a receipt, what was told, as in Outcome.events.
     """
 
     t_s: float
     what: str
     where: str
     text: str
+    event: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Something that the scenario asks for. where: as in Moment; text: in words.
+
+    from_s, to_s: when it may come, since the scenario's first sample; None: at any time.
+    """
+
+    where: str
+    text: str
+    came: bool
+    from_s: float | None = None
+    to_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +71,11 @@ class Outcome:
     status: PASSED; FAILED; NOT_YET: it fails, and its file says which part will turn it green;
         BROKEN: the bench failed, `problem` says where; nothing is said about the device.
     events: what the device told, by terminal, as `replay --json` or `listen --json` show it.
-    records: COMTRADE headers of the case. jitter_ms: largest of what was played in real time.
+    records: COMTRADE headers of the case, by terminal. jitter_ms: largest of what was played in
+        real time.
+    expected: what the scenario asks for. truth: what happened in the network; its times are those
+        of the recordings. begins_s: first sample of each record since the scenario's first one,
+        where that is not 0.
     """
 
     scenario: str
@@ -70,3 +93,6 @@ class Outcome:
     events: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     records: Mapping[str, Path] = field(default_factory=dict)
     jitter_ms: float | None = None
+    expected: Sequence[Expected] = ()
+    truth: Truth | None = None
+    begins_s: Mapping[str, float] = field(default_factory=dict)
