@@ -3,12 +3,13 @@
 # is left alone. Environments are made anew only when their lock file, pyproject.toml or their
 # place has changed.
 #
-# usage: ./prepare.sh run|check|test|bench|lock
+# usage: ./prepare.sh run|check|test|hil|bench|lock
 #   run    .venv: the agent and what the demo needs
 #   check  .venv: also the tools that check and test
-#   test   also mosquitto (from the system's packages) and zcbor (in build/zcbor, since it needs
-#          another cbor2 than the agent)
-#   bench  as test, and a C compiler
+#   test   also zcbor and labgrid (in build/, since they need other packages than the agent), and
+#          from the system's packages mosquitto and what the rig stands on
+#   hil    as test, without zcbor and the browser
+#   bench  the agent, mosquitto and a C compiler
 #   lock   build/uv: the tool that writes locks/
 #
 # PYTHON=... chooses the interpreter; without it the first one >= 3.11 is taken.
@@ -26,10 +27,11 @@ main() {
   case "${1:-}" in
     run) agent ;;
     check) agent && tools ;;
-    test) agent && tools && environment build/zcbor locks/zcbor.lock && broker ;;
+    test) agent && tools && zcbor && labgrid && broker && rig && browser ;;
+    hil) agent && tools && labgrid && broker && rig ;;
     bench) agent && tools && broker && compiler ;;
     lock) lock_tool ;;
-    *) fail "what for? usage: ./prepare.sh run|check|test|bench|lock" ;;
+    *) fail "what for? usage: ./prepare.sh run|check|test|hil|bench|lock" ;;
   esac
 }
 
@@ -40,6 +42,8 @@ fail() { say "$*"; exit 2; }
 
 agent() { environment .venv locks/run.lock pip .venv --no-deps --no-build-isolation -e . ; }
 tools() { environment .venv locks/test.lock; }
+zcbor() { environment build/zcbor locks/zcbor.lock; }
+labgrid() { environment build/labgrid locks/labgrid.lock; }
 
 # The mark beside a lock's packages says what they were made from: where it is right, nothing is done.
 environment() { # FOLDER LOCK_FILE [COMMAND THAT COMPLETES IT...]
@@ -123,6 +127,23 @@ broker() {
   as_root update-rc.d mosquitto disable >>"$APT_LOG" 2>&1
 }
 
+# What the rig stands on: the solver; a wrong clock; filesystems of its own; a pair of network
+# interfaces and a decoder that is not ours; sound cards.
+rig() {
+  packages ngspice:ngspice faketime:faketime mkfs.ext4:e2fsprogs ip:iproute2 tshark:tshark \
+    aplay:alsa-utils
+}
+
+browser() { packages chromium:chromium chromedriver:chromium-driver; }
+
+packages() { # COMMAND:PACKAGE...
+  local pair missing=()
+  for pair in "$@"; do
+    PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+  done
+  [ "${#missing[@]}" = 0 ] || apt_install "${missing[@]}"
+}
+
 compiler() {
   command -v cc >/dev/null || { say "no C compiler, the reference of some figures"; apt_install gcc; }
 }
@@ -137,23 +158,23 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-may_install() { # PACKAGE
-  command -v apt-get >/dev/null || fail "no apt-get here: install $1 by hand and start again"
+may_install() { # PACKAGE...
+  command -v apt-get >/dev/null || fail "no apt-get here: install $* by hand and start again"
   [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
-    fail "neither root nor sudo: let somebody run 'apt-get install $1', then start again"
+    fail "neither root nor sudo: let somebody run 'apt-get install $*', then start again"
 }
 
-apt_install() { # PACKAGE
-  may_install "$1"
-  say "apt-get install $1, as root (its words: $APT_LOG)"
+apt_install() { # PACKAGE...
+  may_install "$@"
+  say "apt-get install $*, as root (its words: $APT_LOG)"
   {
     # A foreign source that is out of reach does not matter where Debian's are there.
     as_root apt-get -q update || true
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
-      -o DPkg::Lock::Timeout=120 install "$1"
+      -o DPkg::Lock::Timeout=120 install "$@"
   } >"$APT_LOG" 2>&1 </dev/null || {
     tail -n 5 "$APT_LOG" >&2
-    fail "apt-get could not install $1; the rest stands in $APT_LOG"
+    fail "apt-get could not install $*; the rest stands in $APT_LOG"
   }
 }
 
