@@ -27,9 +27,10 @@ def sent(draw: st.DrawFn) -> list[bytes]:
     first = draw(st.integers(0, 1 << 60))
     for number in range(draw(st.integers(1, 8))):
         sets = draw(st.integers(1, 200))
-        few = st.binary(min_size=sets * SET, max_size=sets * SET)
-        sparse = st.integers(0, 255).map(lambda k, size=sets * SET: bytes([k]) * size)
-        frames.append(samples(7, number, first, draw(few | sparse), draw(st.integers(0, 3))))
+        size = sets * SET
+        fill = draw(st.integers(0, 255) | st.none())
+        data = draw(st.binary(min_size=size, max_size=size)) if fill is None else bytes([fill]) * size
+        frames.append(samples(7, number, first, data, draw(st.integers(0, 3))))
         first += sets
         if draw(st.booleans()):
             frames.append(announced(7))
