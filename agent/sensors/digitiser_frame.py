@@ -209,9 +209,13 @@ class Decoder:
     """
 
     def __init__(self) -> None:
-        self.announced: "Announcement | None" = None
         self.frames = 0
         self.passed_over: "dict[str, int]" = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Another line, or the same one opened anew: there may be another device on it."""
+        self.announced: "Announcement | None" = None
         self._begun = b""
         # What comes before the first zero is the end of a frame whose beginning nobody heard.
         self._skipping = True
