@@ -59,8 +59,9 @@ class Digitiser:
                 if any(isinstance(item, Block) for item in told):
                     due_us, self._heard_bytes = now_us + round(STALL_S * 1e6), 0
                     if stalled:
-                        yield Notice(self.name, now_us, "reconnected", "samples come again")
-                    stalled = False
+                        stalled = False
+                        missed = f"samples come again; {self._missed()} are missing"
+                        yield Notice(self.name, now_us, "reconnected", missed)
                 for item in told:
                     yield item
                 if not stalled and now_us >= due_us:
@@ -68,7 +69,7 @@ class Digitiser:
                     for block in self._assembler.flush():
                         yield block
                     yield Notice(self.name, now_us, "stalled", self._why())
-                if loss := self._loss(now_us):
+                if not stalled and (loss := self._loss(now_us)):
                     yield loss
         finally:
             self._reader.close()
@@ -110,13 +111,18 @@ class Digitiser:
 
     def _loss(self, now_us: int) -> Notice | None:
         """Samples that are missing, once a minute at most."""
-        missed = self._assembler.missed_samples - self._told_missed
-        if not missed or now_us - self._told_us < LOSS_PERIOD_US:
+        if now_us - self._told_us < LOSS_PERIOD_US or not (missed := self._missed()):
             return None
-        self._told_missed, self._told_us = self._assembler.missed_samples, now_us
+        self._told_us = now_us
         frames = f"{self._assembler.lost_frames} frames lost until now"
-        detail = f"{missed} samples missed; {frames}{self._passed_over()}"
+        detail = f"{missed} samples are missing; {frames}{self._passed_over()}"
         return Notice(self.name, now_us, "stalled", detail)
+
+    def _missed(self) -> int:
+        """Samples that are missing and were not told yet."""
+        missed = self._assembler.missed_samples - self._told_missed
+        self._told_missed += missed
+        return missed
 
 
 def from_options(name: str, options: Mapping[str, Any], now_us: Callable[[], int]) -> Digitiser:

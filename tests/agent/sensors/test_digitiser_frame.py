@@ -29,7 +29,9 @@ def sent(draw: st.DrawFn) -> list[bytes]:
         sets = draw(st.integers(1, 200))
         size = sets * SET
         fill = draw(st.integers(0, 255) | st.none())
-        data = draw(st.binary(min_size=size, max_size=size)) if fill is None else bytes([fill]) * size
+        data = (
+            draw(st.binary(min_size=size, max_size=size)) if fill is None else bytes([fill]) * size
+        )
         frames.append(samples(7, number, first, data, draw(st.integers(0, 3))))
         first += sets
         if draw(st.booleans()):
