@@ -297,7 +297,8 @@ def test_the_real_agent_sees_a_short_circuit_over_the_port(tmp_path: Path) -> No
             faults = [fields for fields in alarms(agent) if fields["event"] == "fault"]
             assert [fault["kind"] for fault in faults] == ["BC"]
             assert [text for text in alarms(agent) if text["event"] == "sensor_trouble"] == []
-            return faults[0]["mono_us"] - faults[0]["onset_before_us"] - pacing.start_us
+            onset_us = faults[0]["mono_us"] - faults[0]["onset_before_us"]
+            return int(onset_us - pacing.start_us)
 
     onset_us = asyncio.run(scenario())
     assert abs(onset_us - 200_000) < 10_000 + 50_000  # of the onset, and of a machine under load
