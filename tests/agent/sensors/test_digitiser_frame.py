@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 from binascii import crc32
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -253,6 +254,25 @@ def test_the_longest_frame_of_samples_comes_through() -> None:
     ]
     assert (item.number, item.first, item.sets) == (65535, (1 << 64) - 1, 507)
     assert item.data == data[:2028]
+
+
+def test_the_page_for_board_makers_shows_the_bytes_that_we_speak() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "digitiser.md").read_text()
+    announcement, sets, wire = (
+        bytes.fromhex(block) for block in page.split("## An example")[1].split("```")[1::2]
+    )
+    decoder = Decoder()
+
+    (seen, shown) = decoder.feed(raw(announcement) + wire)
+
+    assert isinstance(seen, Announcement)
+    assert isinstance(shown, Samples)
+    assert (seen.stream, seen.rate, seen.lag_us, seen.device) == (7, (4000, 1), 250, "demo")
+    assert seen.channels == (("ia", "A", "A", (20, 32767)), ("ua", "V", "A", (1, 3)))
+    assert (shown.number, shown.first, shown.sets) == (3, 1000, 2)
+    assert list(struct.iter_unpack("<2hB", shown.data)) == [(1, -1, 0), (2, -2, 1)]
+    assert raw(sets) == wire
+    assert f"announcement's body, {len(announcement)} bytes" in page
 
 
 def test_both_interpreters_make_the_same_bytes_and_tell_the_same(board: Board) -> None:
