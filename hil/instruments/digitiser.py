@@ -35,7 +35,7 @@ from hil.errors import BenchError
 from hil.instruments import steady
 from hil.instruments.contract import Pacing
 from hil.instruments.line_faults import Fault, faultless
-from hil.instruments.pacing import Pacer, now_us
+from hil.instruments.pacing import Pacer, go_first, now_us
 
 ANNOUNCE_S = 0.25  # docs/digitiser.md recommends it
 CHARACTER_BITS = 10  # a start bit, eight of data, a stop bit
@@ -194,6 +194,7 @@ class Digitiser:
 
     def _speak(self) -> None:
         """The board's own life: a frame at a time, each at its instant."""
+        go_first()
         grid = Pacer(self._origin_us)
         index, counted_from, number, frame = 0, 0, 0, 0
         announce_at = free_us = 0
