@@ -114,6 +114,7 @@ class Assembler:
         self._shift = 0  # of the digitiser's count to ours
         self._next: int | None = None  # index that comes next; None: our axis begins with it
         self._caught_up = 0  # what lies before it was seen already, and is dropped in silence
+        self._refitted = False  # so what comes next does not continue what came
         self._start_ns = 0
         self._run: Run | None = None
         self._number: int | None = None
@@ -217,6 +218,7 @@ class Assembler:
         else:
             since_ns = start_ns + clock.after_ns(first) - self._start_ns
             index = round(since_ns * source.rate / 1_000_000_000)
+            self._refitted = True
         self._shift = index - first
         self._caught_up = self._next
 
@@ -232,7 +234,8 @@ class Assembler:
         missed = first - self._next
         self.missed_samples += missed
         self._next = item.first + self._shift + item.sets
-        gap = Quality.GAP if missed or item.flags & GAP else Quality.GOOD
+        broken = missed or self._refitted or item.flags & GAP
+        gap, self._refitted = Quality.GAP if broken else Quality.GOOD, False
         told: list[Block | Notice] = [*self.flush()] if gap else []
         if self._run is None:
             self._run = Run(first, gap)

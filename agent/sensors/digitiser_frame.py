@@ -183,12 +183,12 @@ def unstuffed(data: bytes) -> "bytes | None":
     """The inverse of `stuffed`; None when it is nothing that `stuffed` made. `data` has no zero."""
     out = bytearray(data)
     size, at = len(data), 0
-    extra = []  # codes that stand for no zero
+    extra = []  # places of codes that stand for no zero, or the end
     while at < size:
         code = data[at]
         out[at] = 0
         at += code
-        if code == _FULL and at < size:
+        if code == _FULL:
             extra.append(at)
     if at != size or not size:
         return None

@@ -187,6 +187,24 @@ def test_a_port_that_vanishes_is_opened_again_by_itself(port: Port) -> None:
     assert instants == sorted(instants)
 
 
+def test_what_is_plugged_in_anew_is_not_read_by_what_was_announced_before(port: Port) -> None:
+    async def scenario() -> list[Any]:
+        async with listening(sensor_at(port.path)) as items:
+            await asyncio.sleep(0.05)
+            await port.speak(0.4)
+            await until(lambda: "stalled" in states(items) and heard(items))
+            before = heard(items)
+            port.unplug()
+            port.plug()
+            for number in range(400):  # an index that would follow on
+                port.say(samples_frame(1, number, 2000 + number, 0, bytes(4)))
+                await asyncio.sleep(0.005)
+            assert heard(items) == before
+            return items
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [

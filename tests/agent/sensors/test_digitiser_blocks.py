@@ -6,6 +6,7 @@ import struct
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -246,6 +247,33 @@ def test_a_sampler_that_stood_still_goes_on_later_not_stretched() -> None:
     (gap,) = [block for block in blocks if block.quality & Quality.GAP]
     assert len(seen(blocks)) == 2200 * 16
     assert gap.first > 40_000  # what was missed is counted in
+
+
+def test_a_board_that_samples_too_fast_loses_what_is_too_much_and_keeps_the_time() -> None:
+    board, sets, seconds = Board(), 7, 60
+    for number in range(seconds * RATE_HZ // sets):
+        first, board.index = board.index, board.index + sets
+        data = b"".join(sample(k) for k in range(first, board.index))
+        at_us = board.index * 250 * 99 // 100 + 100  # 1 % more samples than it says
+        item = Samples(1, number % 65_536, first, 0, sets, data)
+        board.told += board.assembler.hear([item], at_us)
+
+    blocks = board.blocks()
+
+    assert [notice.state for notice in board.notices()] == ["live", "lying"]
+    assert "earlier than their count" in board.notices()[-1].detail
+    delivered = sum(block.counts.shape[1] for block in blocks)
+    assert 0.985 * seconds * RATE_HZ < delivered < 0.992 * seconds * RATE_HZ
+    latest_us, latest, end = -10_000, -1.0, 0
+    for block in blocks:
+        assert block.first >= end if block.quality & Quality.GAP else block.first == end
+        end = block.first + block.counts.shape[1]
+        assert (np.diff(block.counts[0]) % 10_000 == 1).all()
+        assert block.quality & Quality.GAP or (block.counts[0, 0] - latest) % 10_000 == 1
+        latest = block.counts[0, -1]
+        assert latest_us < block.sample_us(block.first)
+        latest_us = block.sample_us(block.first + block.counts.shape[1] - 1)
+    assert abs(latest_us - at_us) < 110_000
 
 
 def test_an_index_that_leaps_ahead_moves_no_sample_into_the_future() -> None:

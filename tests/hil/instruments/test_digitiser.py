@@ -141,6 +141,7 @@ def test_a_start_beside_the_grid_is_put_off_and_the_pacing_says_so() -> None:
 
     start_us, played_us = asyncio.run(scenario())
     assert 0 < played_us - start_us < GRID_US
+    assert played_us % GRID_US == 0
 
 
 @pytest.mark.parametrize(("hz", "rate_hz"), [(49.6, 4000), (50.0, 12_800), (60.0, 4000)])
