@@ -170,9 +170,12 @@ def stuffed(data: bytes) -> bytes:
     Source: S. Cheshire, M. Baker, "Consistent overhead byte stuffing", IEEE/ACM Transactions on
     Networking, vol. 7 no. 2, 1999.
     """
+    parts = data.split(b"\x00")
     pieces = []
-    for part in data.split(b"\x00"):
-        while len(part) >= _FULL:
+    for place, part in enumerate(parts):
+        # A full code stands for no zero: before one, 254 bytes need another code behind them.
+        most = _FULL - 1 if place + 1 == len(parts) else _FULL - 2
+        while len(part) > most:
             pieces += [b"\xff", part[: _FULL - 1]]
             part = part[_FULL - 1 :]  # noqa: PLW2901  # what is left of it
         pieces += [bytes([len(part) + 1]), part]

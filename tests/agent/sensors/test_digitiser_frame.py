@@ -50,7 +50,17 @@ def of(frames: list[bytes]) -> list[Any]:
     return items
 
 
-@given(st.binary(max_size=3000))
+# Runs without a zero, around the 254 bytes that one code covers.
+RUNS = st.lists(st.integers(0, 520) | st.integers(252, 256), max_size=6).map(
+    lambda runs: b"\x00".join(bytes([k + 1]) * run for k, run in enumerate(runs))
+)
+
+
+def count_up(first: int, last: int) -> bytes:
+    return bytes(range(first, last + 1))
+
+
+@given(st.binary(max_size=3000) | RUNS)
 def test_stuffed_bytes_have_no_zero_cost_next_to_nothing_and_come_back(data: bytes) -> None:
     stuffed = frame.stuffed(data)
 
@@ -69,10 +79,28 @@ def test_stuffed_bytes_have_no_zero_cost_next_to_nothing_and_come_back(data: byt
         pytest.param("1122 0033", "03 11 22 02 33", id="pair"),
         pytest.param("11223344", "05 11 22 33 44", id="no-zero"),
         pytest.param("11000000", "02 11 01 01 01", id="three-zeros"),
+        pytest.param(count_up(1, 254).hex(), "ff" + count_up(1, 254).hex(), id="full-at-the-end"),
+        pytest.param(
+            "00" + count_up(1, 254).hex(), "01ff" + count_up(1, 254).hex(), id="full-behind-a-zero"
+        ),
+        pytest.param(
+            count_up(1, 255).hex(), "ff" + count_up(1, 254).hex() + "02ff", id="longer-than-full"
+        ),
+        pytest.param(
+            count_up(2, 255).hex() + "00",
+            "ff" + count_up(2, 255).hex() + "0101",
+            id="full-before-a-zero",
+        ),
+        pytest.param(
+            count_up(3, 255).hex() + "0001",
+            "fe" + count_up(3, 255).hex() + "0201",
+            id="not-quite-full-before-a-zero",
+        ),
     ],
 )
 def test_stuffing_is_cobs_as_published(data: str, stuffed: str) -> None:
     assert frame.stuffed(bytes.fromhex(data)) == bytes.fromhex(stuffed)
+    assert frame.unstuffed(bytes.fromhex(stuffed)) == bytes.fromhex(data)
 
 
 @given(st.binary(max_size=600))
@@ -295,6 +323,9 @@ def test_both_interpreters_make_the_same_bytes_and_tell_the_same(board: Board) -
             line[chance.randrange(len(line))] = chance.randrange(256)
         places = [chance.randrange(len(line)) for _ in range(chance.randrange(20))]
         calls.append((HERE, "told", (cut(bytes(line), places),)))
+    for run in (253, 254, 255, 508, 509):
+        data = (b"\x07" * run + b"\x00" + b"\x09" * (2 * run))[: SET * 100]
+        calls.append((HERE, "told", ([announced(7), samples(7, 0, 0, data)],)))
     calls.append((HERE, "told", ([b"\x00" + b"\x33" * 5000, announced(1)],)))
     calls.append((HERE, "samples", (7, 3, 1 << 63, FOUR_SETS, 3)))
 
