@@ -20,7 +20,7 @@ import shutil
 import tempfile
 import threading
 import tty
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -46,12 +46,41 @@ LEAD_S = 0.05  # a play that is asked for later than this before its start begin
 
 @dataclass(slots=True)
 class Play:
-    """A recording on the digitiser's grid: `begin` is the index of its first sample there."""
+    """A recording of `length` samples that is being played, and how its time is kept."""
 
-    recording: Recording
-    begin: int
+    length: int
     pacer: Pacer
     done: Future[None]
+
+    def wrote(self, due_us: int) -> None:
+        """A frame with samples of the recording is out, which was due then."""
+        if not self.done.done():
+            self.pacer.wrote(due_us)
+
+    def end(self, error: BenchError | None = None) -> None:
+        """Its last sample is out, or never will be; nobody may be waiting any more."""
+        with contextlib.suppress(InvalidStateError):
+            if error is None:
+                self.done.set_result(None)
+            else:
+                self.done.set_exception(error)
+
+
+@dataclass(slots=True)
+class Count:
+    """Where the board is: sets that it has sampled, the stream and its frames."""
+
+    index: int = 0
+    stream: int = 1
+    stream_began: int = 0
+    number: int = 0
+    announce_at: int = 0
+
+    def begin_stream(self) -> None:
+        """As a board does that starts anew."""
+        self.stream = self.stream % 0xFFFF + 1
+        self.stream_began = self.announce_at = self.index
+        self.number = 0
 
 
 class Digitiser:
@@ -83,7 +112,8 @@ class Digitiser:
         self._play: Play | None = None
         self._begin = 0  # of what shows now
         self._playing = False
-        self._stream, self._restart = 1, False
+        self._broken: BenchError | None = None
+        self._count, self._restart = Count(), False
         self._master = self._slave = -1
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -95,7 +125,7 @@ class Digitiser:
         self.plug()
         lead_us = self._waves[0].lead * 1_000_000 // self._rate_hz
         self._origin_us = (now_us() // lead_us + 1) * lead_us
-        self._thread = threading.Thread(target=self._speak, name=f"digitiser {self.terminal}")
+        self._thread = threading.Thread(target=self._live, name=f"digitiser {self.terminal}")
         self._thread.start()
         return self
 
@@ -139,7 +169,9 @@ class Digitiser:
             with self._lock:
                 self._waves.append(waves)
                 self._begin = begin
-                self._play = Play(recording, begin, pacer, done)
+                self._play = Play(recording.length, pacer, done)
+            if self._broken is not None:
+                raise self._broken
             await asyncio.wrap_future(done)
         finally:
             self._playing = False
@@ -153,13 +185,15 @@ class Digitiser:
         """The port is gone until `plug`."""
         with self._lock:
             if self._master >= 0:
-                self.path.unlink()
+                self.path.unlink(missing_ok=True)
                 os.close(self._master)
                 os.close(self._slave)
             self._master = self._slave = -1
 
     def plug(self) -> None:
-        """A port under the same path. Raises: BenchError."""
+        """A port under the same path, if there is none. Raises: BenchError."""
+        if self._master >= 0:
+            return
         try:
             master, slave = os.openpty()
         except OSError as error:
@@ -192,38 +226,53 @@ class Digitiser:
             stream, (self._rate_hz, 1), channels, self._contacts, self.terminal[:32], self._wire_us
         )
 
+    def _live(self) -> None:
+        """The board's own thread. What breaks it, a fault of ours too, breaks the play."""
+        try:
+            go_first()
+            self._speak()
+        except Exception as error:  # noqa: BLE001  # told to whoever waits
+            self._broken = BenchError(f"digitiser {self.terminal}", repr(error), "to go on")
+            with self._lock:
+                play = self._play
+            if play is not None:
+                play.end(self._broken)
+
     def _speak(self) -> None:
-        """The board's own life: a frame at a time, each at its instant."""
-        go_first()
-        grid = Pacer(self._origin_us)
-        index, counted_from, number, frame = 0, 0, 0, 0
-        announce_at = free_us = 0
+        """A frame at a time, each at its instant."""
+        grid, frame, free_us = Pacer(self._origin_us), 0, 0
         while not self._stop.is_set():
-            if self._restart:
-                self._restart = False
-                self._stream, counted_from, number = self._stream % 0xFFFF + 1, index, 0
-                announce_at = index
             with self._lock:
                 play, waves, begin = self._play, self._waves[-1], self._begin
                 del self._waves[:-1]
-            data, flags = waves.sets(index - begin, self._sets, repeating=play is None)
-            wire = frames.samples_frame(self._stream, number, index - counted_from, flags, data)
-            if index >= announce_at:
-                wire = frames.announcement_frame(self._announcement(self._stream)) + wire
-                announce_at = index + round(ANNOUNCE_S * self._rate_hz)
-            last = index + self._sets - 1
-            due_us = grid.due_us(last, self._rate_hz) + self._wire_us
+            at = self._count.index - begin
+            wire = self._next_frame(*waves.sets(at, self._sets, repeating=play is None))
+            due_us = grid.due_us(self._count.index - 1, self._rate_hz) + self._wire_us
             for wait_s, part in self.fault(frame, wire):
                 # Behind a frame that is held up the others wait: their instants are the line's.
                 due_us = free_us = max(due_us + round(wait_s * 1e6), free_us)
                 grid.wait(due_us)
                 self._write(part)
-                if play is not None and last >= begin and not play.done.done():
-                    play.pacer.wrote(due_us)
-            index, number, frame = last + 1, (number + 1) % frames.NUMBERS, frame + 1
-            if play is not None and index - begin >= play.recording.length:
-                with contextlib.suppress(Exception):  # set already, or nobody waits any more
-                    play.done.set_result(None)
+                if play is not None and at + self._sets > 0:
+                    play.wrote(due_us)
+            frame += 1
+            if play is not None and at + self._sets >= play.length:
+                play.end()
+
+    def _next_frame(self, data: bytes, flags: int) -> bytes:
+        """These sets on the wire, the announcement before them when it is due."""
+        count, parts = self._count, []
+        if self._restart:
+            self._restart = False
+            count.begin_stream()
+        if count.index >= count.announce_at:
+            parts.append(frames.announcement_frame(self._announcement(count.stream)))
+            count.announce_at = count.index + round(ANNOUNCE_S * self._rate_hz)
+        first = count.index - count.stream_began
+        parts.append(frames.samples_frame(count.stream, count.number, first, flags, data))
+        count.index += self._sets
+        count.number = (count.number + 1) % frames.NUMBERS
+        return b"".join(parts)
 
     def _write(self, part: bytes) -> None:
         """What the kernel does not take is lost: a wire does not wait."""

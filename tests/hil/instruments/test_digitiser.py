@@ -23,6 +23,7 @@ from agent.store import cbor, entry
 from agent.store.journal import Stored
 from hil.errors import BenchError
 from hil.instruments import line_faults
+from hil.instruments.contract import Instrument
 from hil.instruments.digitiser import Digitiser, ratio
 from hil.instruments.pacing import now_us
 from tests.hil.instruments.waves import feeder
@@ -135,7 +136,8 @@ def test_a_start_beside_the_grid_is_put_off_and_the_pacing_says_so() -> None:
     recording = feeder(seconds=0.1)
 
     async def scenario() -> tuple[int, int]:
-        async with Digitiser(recording) as instrument:
+        instrument: Instrument = Digitiser(recording)
+        async with instrument:
             start_us = next_start() + 1
             return start_us, (await instrument.play(recording, start_us)).start_us
 
@@ -261,6 +263,16 @@ def test_what_cannot_be_played_is_one_clear_line() -> None:
                 await instrument.play(recording, now_us())
 
     asyncio.run(scenario())
+
+    def torn(number: int, frame: bytes) -> Any:
+        raise ZeroDivisionError(f"frame {number} of {len(frame)} bytes")
+
+    async def broken() -> None:
+        async with Digitiser(recording, fault=torn) as instrument:
+            with pytest.raises(BenchError, match="digitiser head: ZeroDivisionError"):
+                await instrument.play(recording, next_start())
+
+    asyncio.run(broken())
     with pytest.raises(BenchError, match="115200 baud: too slow; expected at least"):
         Digitiser(recording, baud=115_200, paced=True)
 

@@ -17,6 +17,7 @@ from agent.sensors import drivers
 from agent.sensors.comtrade import read
 from agent.site import SensorConfig
 from hil.errors import BenchError
+from hil.instruments.contract import Instrument
 from hil.instruments.drop_folder import TEARS, DropFolder
 from hil.instruments.pacing import now_us
 from tests.hil.instruments.waves import feeder
@@ -85,8 +86,10 @@ def test_the_agent_plays_a_record_live() -> None:
     recording = feeder(seconds=0.1)
 
     async def scenario() -> list[Block]:
-        async with DropFolder(recording) as instrument:
-            instrument.drop(recording)
+        folder = DropFolder(recording)
+        instrument: Instrument = folder
+        async with instrument:
+            folder.drop(recording)
             (table,) = tomllib.loads(instrument.sensor())["sensor"]
             name, driver = table.pop("name"), table.pop("driver")
             sensor = drivers.build(SensorConfig(name, driver, table), now_us)
