@@ -136,7 +136,7 @@ _HAPPENING = Inline(
     )
 )
 
-LATER_DRIVERS = ("digitiser", "iio", "sampled_values")
+LATER_DRIVERS = ("iio", "sampled_values")
 DRIVERS: dict[str, tuple[Key, ...]] = {
     "comtrade": (
         Key(
@@ -195,6 +195,20 @@ DRIVERS: dict[str, tuple[Key, ...]] = {
         Key("profile", Text(most=200), "register map: a name that ships with us, or a file"),
         Key("period_ms", Number(100, 60_000, "ms"), "how often it is asked", 200),
         Key("timeout_ms", Number(50, 5_000, "ms"), "how long it may take to answer", 500),
+    ),
+    "digitiser": (
+        Key("port", Text(most=200), "serial port of the board; docs/digitiser.md has its frames"),
+        Key(
+            "baud",
+            OneOf(
+                (
+                    *(115_200, 230_400, 460_800, 500_000, 576_000, 921_600, 1_000_000, 1_152_000),
+                    *(1_500_000, 2_000_000, 2_500_000, 3_000_000, 3_500_000, 4_000_000),
+                )
+            ),
+            "speed of the port; a board on USB takes any",
+            921_600,
+        ),
     ),
 }
 

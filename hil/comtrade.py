@@ -20,7 +20,7 @@ from hil.errors import CaseError
 if TYPE_CHECKING:
     from hil.case import Recording
 
-_FULL_SCALE = 32767  # of 16 bits; -32768 marks a missing sample (1999, clause 8.6)
+FULL_SCALE = 32767  # of 16 bits; -32768 marks a missing sample (1999, clause 8.6)
 # Nothing of the rig happens at a date; a fixed one keeps the same case the same bytes.
 _STAMP = "01/01/2000,00:00:00.000000"
 _WORD = 16  # status channels in a word
@@ -70,7 +70,7 @@ class Sheet:
         analogs, statuses = len(self.analogs), len(self.statuses)
         lines = [f"{self.station},{self.stem},1999", f"{analogs + statuses},{analogs}A,{statuses}D"]
         lines += [
-            f"{k},{a.name},{a.phase},,{a.unit},{a.scale!r},0,0,-{_FULL_SCALE},{_FULL_SCALE},1,1,P"
+            f"{k},{a.name},{a.phase},,{a.unit},{a.scale!r},0,0,-{FULL_SCALE},{FULL_SCALE},1,1,P"
             for k, a in enumerate(self.analogs, 1)
         ]
         lines += [f"{k},{name},,,0" for k, name in enumerate(self.statuses, 1)]
@@ -85,7 +85,7 @@ class Sheet:
         rows = np.zeros(n, dtype=_row(len(self.analogs), words))
         rows["number"] = np.arange(1, n + 1)
         rows["us"] = np.arange(n, dtype=np.int64) * 1_000_000 // self.rate_hz
-        rows["counts"] = np.clip(self.counts, -_FULL_SCALE, _FULL_SCALE).T
+        rows["counts"] = np.clip(self.counts, -FULL_SCALE, FULL_SCALE).T
         for k, states in enumerate(self.states):
             rows["words"][:, k // _WORD] |= states.astype(np.uint16) << (k % _WORD)
         return rows.tobytes()

@@ -19,6 +19,7 @@ DRIVERS = {
     "comtrade": "agent.sensors.comtrade",
     "simulated": "agent.sensors.simulated",
     "modbus": "agent.sensors.modbus",
+    "digitiser": "agent.sensors.digitiser",
 }
 # Options that name a file beside the site file.
 _FILES = ("path", "profile")

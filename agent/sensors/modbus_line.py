@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import termios
 from typing import Protocol
@@ -27,6 +26,7 @@ from agent.sensors.modbus_frame import (
     tcp_length,
     tcp_request,
 )
+from agent.sensors.serial_port import open_port
 
 # Frames are 3.5 characters apart, above 19200 baud 1.75 ms (serial line specification, 2.5.1.1).
 GAP_CHARACTERS, FASTEST_GAP_S = 3.5, 0.00175
@@ -35,8 +35,6 @@ LATENCY_S = 0.05
 # A line that babbles so long without a pause has another master, or a fault; it is told as that.
 LONGEST_BABBLE_S = 10.0
 MOST_HEARD = 512  # twice the longest frame; what comes beyond it is noise and is not kept
-
-PARITIES = {"none": 0, "even": termios.PARENB, "odd": termios.PARENB | termios.PARODD}
 
 
 class Away(Exception):
@@ -223,12 +221,7 @@ class SerialLine:
 
     def _open(self) -> None:
         """Raw bytes, for us alone; what it was saying until now is nobody's answer."""
-        port = os.open(self.name, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        try:
-            configure(port, *self.settings)
-        except (termios.error, OSError) as error:
-            os.close(port)
-            raise OSError(error.args[0], f"{error.args[-1]} (is it a serial port?)") from error
+        port = open_port(self.name, *self.settings)
         loop = asyncio.get_running_loop()
         self._port, self._lost, self._clean = port, None, False
         self._heard.clear()
@@ -244,29 +237,6 @@ class SerialLine:
                 termios.tcflush(self._port, termios.TCIOFLUSH)
             os.close(self._port)
         self._port = None
-
-
-def configure(port: int, baud: int, parity: str, stop_bits: int) -> None:
-    """Eight bits, raw, no flow control, exclusively ours. Raises: OSError, termios.error."""
-    speed = getattr(termios, f"B{baud}")
-    control = termios.CS8 | termios.CREAD | termios.CLOCAL | PARITIES[parity]
-    if stop_bits == 2:
-        control |= termios.CSTOPB
-    special = termios.tcgetattr(port)[6]
-    # A read gives what is there, at least a byte; without one it would block, which we do not.
-    special[termios.VMIN], special[termios.VTIME] = 1, 0
-    check = termios.INPCK if parity != "none" else 0
-    wanted = [check, 0, control, 0, speed, speed, special]
-    try:
-        termios.tcsetattr(port, termios.TCSANOW, wanted)
-    except termios.error:
-        # The C library calls it an error when parity is all that was left to change and the port
-        # has none (a pty). A port that took nothing else is no serial port, or not this fast.
-        taken = termios.tcgetattr(port)
-        if [*taken[:2], *taken[3:6]] != [*wanted[:2], *wanted[3:6]]:
-            raise
-    termios.tcflush(port, termios.TCIOFLUSH)
-    fcntl.ioctl(port, termios.TIOCEXCL)
 
 
 def _told(error: BaseException) -> str:

@@ -15,6 +15,8 @@ from agent.records import Block, Layout, Notice, Reading
 from agent.sensors import drivers
 from agent.sensors.contract import Sensor
 from agent.site import SensorConfig
+from hil.instruments.digitiser import Digitiser
+from tests.hil.instruments.waves import feeder
 from tests.meter import Meter
 from tests.serial_bridge import BridgeThread, Units
 
@@ -38,7 +40,10 @@ ASCII
 
 
 @pytest.fixture(
-    params=["simulated", "simulated-fast", "comtrade", "comtrade-fast", "modbus", "rtu"]
+    params=[
+        *("simulated", "simulated-fast", "comtrade", "comtrade-fast", "modbus", "rtu"),
+        "digitiser",
+    ]
 )
 def sensor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sensor]:
     driver, _, fast = request.param.partition("-")
@@ -48,6 +53,7 @@ def sensor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sensor]:
         "comtrade": {"path": "r.cfg", **speed},
         "modbus": {"host": "127.0.0.1", "profile": "generic", "period_ms": 100},
         "rtu": {"baud": 115_200, "profile": "eastron-sdm630", "period_ms": 100},
+        "digitiser": {},
     }
     (tmp_path / "r.cfg").write_text(CFG)
     rows = [f"{n + 1},{n * 1000},{n},{-n}" for n in range(200)]
@@ -59,6 +65,11 @@ def sensor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sensor]:
         if driver == "rtu":
             bridge = BridgeThread(Units({1: lambda address: 0x4366}), baud=115_200)
             options["rtu"]["serial"] = stack.enter_context(bridge)
+        if driver == "digitiser":
+            board = Digitiser(feeder(fault_s=None))
+            stack.callback(lambda: asyncio.run(board.__aexit__()))
+            asyncio.run(board.__aenter__())  # it speaks in a thread of its own
+            options["digitiser"]["port"] = str(board.path)
         kind = "modbus" if driver == "rtu" else driver
         yield drivers.build(SensorConfig("s", kind, options[driver]), now_us, tmp_path)
 

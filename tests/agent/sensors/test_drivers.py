@@ -16,6 +16,7 @@ def test_every_driver_of_the_table_can_be_built(tmp_path: Path) -> None:
         "comtrade": {},
         "simulated": {"load_amps": 10.0},
         "modbus": {"host": "127.0.0.1", "profile": "generic"},
+        "digitiser": {"port": "/dev/ttyACM0"},
     }
     assert set(options) == set(drivers.DRIVERS)
     for driver, known in options.items():
@@ -30,7 +31,7 @@ def test_a_file_beside_the_site_file_is_found(tmp_path: Path) -> None:
 
 
 def test_an_unknown_driver_is_told_with_those_that_are_there() -> None:
-    with pytest.raises(SiteError, match="expected one of comtrade, simulated, modbus"):
+    with pytest.raises(SiteError, match="expected one of comtrade, simulated, modbus, digitiser"):
         drivers.build(SensorConfig("s", "telepathy"), lambda: 0)
 
 
@@ -53,6 +54,16 @@ def test_a_serial_meter_costs_neither_pymodbus_client_nor_pyserial() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "['pymodbus']"
+
+
+def test_a_digitiser_costs_no_pymodbus() -> None:
+    code = (
+        "import sys; from agent.sensors import drivers; from agent.site import SensorConfig;"
+        "drivers.build(SensorConfig('s', 'digitiser', {'port': '/dev/ttyS9'}), lambda: 0);"
+        "print([m for m in ('pymodbus', 'serial', 'hil') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
 
 
 def test_the_options_of_a_driver_are_checked_when_it_is_built() -> None:
