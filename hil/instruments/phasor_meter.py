@@ -40,7 +40,7 @@ class Showing:
     @property
     def length(self) -> int:
         """Refreshes."""
-        return next(iter(self.values.values())).shape[0]
+        return len(next(iter(self.values.values())))
 
     def at(self, k: int) -> dict[str, float]:
         """What it shows from the k-th refresh on; before the first and after the last as there."""

@@ -16,9 +16,9 @@ from agent.sensors import drivers
 from agent.sensors.contract import Sensor
 from agent.site import SensorConfig
 from hil.instruments.digitiser import Digitiser
+from hil.instruments.serial_bridge import BridgeThread, Units
 from tests.hil.instruments.waves import feeder
 from tests.meter import Meter
-from tests.serial_bridge import BridgeThread, Units
 
 
 def now_us() -> int:

@@ -19,8 +19,9 @@ from agent.sensors import profile
 from agent.sensors.modbus import Modbus
 from agent.sensors.modbus_bus import Bus
 from agent.sensors.modbus_line import SerialLine
+from hil.instruments.serial_bridge import registers, with_crc, words_reply
+from tests.fast_bridge import FastBridge
 from tests.fast_loop import FastLoop, run_fast
-from tests.serial_bridge import Bridge, registers, with_crc, words_reply
 
 PHASES = {"ia": 5.0, "ib": 6.0, "ic": 7.0, "ua": 230.0, "ub": 231.0, "uc": 229.0}
 RUNNING = {**PHASES, "p": 1000.0, "q": -250.0, "f": 50.0}
@@ -131,7 +132,7 @@ def read_out(name: str) -> Reading:
     async def scenario() -> Reading:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, FastLoop)
-        async with Bridge(respond) as bridge:
+        async with FastBridge(respond) as bridge:
             meter = Modbus(
                 name="meter",
                 bus=Bus(SerialLine(bridge.path, baud=9600, parity="even", stop_bits=1)),

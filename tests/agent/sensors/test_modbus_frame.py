@@ -20,7 +20,7 @@ from agent.sensors.modbus_frame import (
     tcp_request,
 )
 from agent.sensors.registers import SPACES
-from tests.serial_bridge import with_crc, words_reply
+from hil.instruments.serial_bridge import with_crc, words_reply
 
 # ABB A43/A44 User Manual, 2CMC48001M0201 revision C, page 168: a request with its CRC.
 ABB = Question(5, "holding", 0x5000, 0x24)

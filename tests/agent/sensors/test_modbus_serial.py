@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,7 @@ from agent.sensors.modbus import Modbus, from_options
 from agent.sensors.modbus_bus import Bus
 from agent.sensors.modbus_line import SerialLine
 from agent.sensors.registers import Limits, Point, Profile
-from tests.fast_loop import FastLoop, run_fast
-from tests.serial_bridge import (
+from hil.instruments.serial_bridge import (
     Bridge,
     Fault,
     Units,
@@ -30,6 +29,8 @@ from tests.serial_bridge import (
     with_crc,
     words_reply,
 )
+from tests.fast_bridge import FastBridge
+from tests.fast_loop import FastLoop, run_fast
 
 SLOWEST_S = 0.5
 TIMEOUT_S = 0.15
@@ -60,7 +61,7 @@ def loop() -> FastLoop:
 class Line(SerialLine):
     """What it sends has arrived at the bridge, if there is one, before time goes on."""
 
-    bridge: Bridge | None = None
+    bridge: FastBridge | None = None
 
     def _send(self, frame: bytes) -> None:
         super()._send(frame)
@@ -68,10 +69,10 @@ class Line(SerialLine):
             self.bridge.heard_all(len(frame))
 
 
-def bus_on(at: Bridge | Path, *, profile: Profile = TWO) -> Bus:
-    path = at.path if isinstance(at, Bridge) else str(at)
+def bus_on(at: FastBridge | Path, *, profile: Profile = TWO) -> Bus:
+    path = at.path if isinstance(at, FastBridge) else str(at)
     line = Line(path, baud=9600, parity="even", stop_bits=1)
-    line.bridge = at if isinstance(at, Bridge) else None
+    line.bridge = at if isinstance(at, FastBridge) else None
     line.allow(max(profile.limits.slowest_reply_s, TIMEOUT_S), max(r.count for r in profile.reads))
     return Bus(line)
 
@@ -116,7 +117,7 @@ def polled(
     """What one unit delivers until it gave so many readings."""
 
     async def scenario() -> list[Any]:
-        async with Bridge(Units({1: by_address}, response_s), fault=fault) as bridge:
+        async with FastBridge(Units({1: by_address}, response_s), fault=fault) as bridge:
             sensor = unit_on(bus_on(bridge, profile=profile), profile=profile)
             return await take(sensor, lambda got: len(readings(got)) >= number)
 
@@ -208,7 +209,7 @@ def test_whatever_happens_on_the_line_a_value_is_the_right_one(happens: list[str
 
 def test_what_was_said_before_the_port_was_opened_is_not_an_answer() -> None:
     async def scenario() -> list[Any]:
-        async with Bridge(Units({1: by_address})) as bridge:
+        async with FastBridge(Units({1: by_address})) as bridge:
             stale = words_reply(b"\x01\x03\x00\x00\x00\x01\x00\x00", [666])
 
             async def predecessor() -> None:
@@ -242,7 +243,7 @@ def test_an_answer_that_comes_twice_is_never_the_next_one(after_s: float) -> Non
 
 def test_a_line_that_is_never_silent_is_told_as_that() -> None:
     async def scenario() -> list[Any]:
-        async with Bridge(Units({})) as bridge:
+        async with FastBridge(Units({})) as bridge:
 
             async def babble() -> None:
                 while True:
@@ -260,7 +261,7 @@ def test_a_line_that_is_never_silent_is_told_as_that() -> None:
 def test_several_units_share_the_line_and_a_dead_one_does_not_hold_them_up() -> None:
     async def scenario() -> tuple[list[float], list[bytes]]:
         units = Units({1: by_address, 3: by_address}, response_s=0.02)
-        async with Bridge(units) as bridge:
+        async with FastBridge(units) as bridge:
             bus = bus_on(bridge)
             sensors = {unit: unit_on(bus, unit, period_ms=500) for unit in (1, 2, 3)}
             dead = asyncio.create_task(take(sensors[2], lambda _: False))
@@ -289,7 +290,7 @@ def test_several_units_share_the_line_and_a_dead_one_does_not_hold_them_up() -> 
 
 def test_many_dead_units_together_take_a_fifth_of_the_line() -> None:
     async def scenario() -> float:
-        async with Bridge(Units({1: by_address}, response_s=0.02)) as bridge:
+        async with FastBridge(Units({1: by_address}, response_s=0.02)) as bridge:
             bus = bus_on(bridge)
             dead = [
                 asyncio.create_task(take(unit_on(bus, unit), lambda _: False))
@@ -308,7 +309,7 @@ def test_many_dead_units_together_take_a_fifth_of_the_line() -> None:
 def test_a_unit_that_comes_back_is_told_and_polled_as_before() -> None:
     async def scenario() -> list[Any]:
         words: dict[int, Callable[[int], int]] = {}
-        async with Bridge(Units(words)) as bridge:
+        async with FastBridge(Units(words)) as bridge:
             sensor = unit_on(bus_on(bridge))
             task = asyncio.create_task(take(sensor, lambda got: len(readings(got)) >= 5))
             await asyncio.sleep(20)
@@ -362,13 +363,13 @@ def test_a_port_that_was_pulled_out_is_a_stall_and_its_return_is_told(tmp_path: 
                 while not enough():
                     items.append(await anext(stream))
 
-        async with Bridge(Units({1: by_address})) as bridge:
+        async with FastBridge(Units({1: by_address})) as bridge:
             link.symlink_to(bridge.path)
             stream = unit_on(bus_on(link)).stream()
             await until(lambda: len(readings(items)) >= 3)
         await until(lambda: len(notices(items)) >= 1)
         link.unlink()
-        async with Bridge(Units({1: by_address})) as bridge:
+        async with FastBridge(Units({1: by_address})) as bridge:
             link.symlink_to(bridge.path)
             await until(lambda: len(readings(items)) >= 6)
             await stream.aclose()
@@ -381,7 +382,7 @@ def test_a_port_that_was_pulled_out_is_a_stall_and_its_return_is_told(tmp_path: 
 def test_a_cancellation_in_the_middle_leaves_no_answer_for_the_next() -> None:
     async def scenario() -> list[Any]:
         fault: Fault = lambda number, _, reply: [(0.1 if number == 1 else 0.0, reply)]  # noqa: E731
-        async with Bridge(Units({1: by_address}), fault=fault) as bridge:
+        async with FastBridge(Units({1: by_address}), fault=fault) as bridge:
             bus = bus_on(bridge)
             first = asyncio.create_task(take(unit_on(bus), lambda _: False))
             async with asyncio.timeout(60):
@@ -418,7 +419,7 @@ def jumping(values: list[float], number: int) -> list[Reading]:
             count += 1
             return words_reply(request, [round(word)])
 
-        async with Bridge(respond) as bridge:
+        async with FastBridge(respond) as bridge:
             sensor = unit_on(bus_on(bridge, profile=chart), profile=chart)
             return await take(sensor, lambda got: len(readings(got)) >= number)
 
@@ -436,26 +437,25 @@ def test_a_zero_that_is_said_once_never_reaches_anybody() -> None:
     assert all(reading.quality is Quality.GOOD for reading in seen)
 
 
-def serial_server(path: str) -> Any:
-    words = [SimData(0, count=300, values=0, datatype=DataType.REGISTERS)]
+@contextlib.asynccontextmanager
+async def serial_server(path: str) -> AsyncIterator[Any]:
+    registers = [SimData(0, count=300, values=0, datatype=DataType.REGISTERS)]
     bits = [SimData(0, count=64, values=True, datatype=DataType.BITS)]
-    devices = [SimDevice(unit, simdata=(bits, bits, words, words)) for unit in (1, 3)]
-    return ModbusSerialServer(devices, port=path, baudrate=9600)
+    blocks = (bits, bits, registers, registers)
+    devices = [SimDevice(unit, simdata=blocks) for unit in (1, 3)]
+    server: Any = ModbusSerialServer(devices, port=path, baudrate=9600)
+    await server.serve_forever(background=True)
+    for device in devices:
+        for point in MORE.points:
+            words = [device.id * point.address]
+            await server.async_setValues(device.id, 16, point.address, words)
+    yield server
+    await server.shutdown()
 
 
 def test_a_real_servers_values_arrive_as_it_states_them() -> None:
     async def scenario() -> list[list[Any]]:
-        server: Any = None
-
-        def started(path: str) -> Any:
-            nonlocal server
-            server = serial_server(path)
-            return server
-
-        async with pymodbus_units(started) as respond, Bridge(respond) as bridge:
-            for unit in (1, 3):
-                for point in MORE.points:
-                    await server.async_setValues(unit, 16, point.address, [unit * point.address])
+        async with pymodbus_units(serial_server) as respond, Bridge(respond) as bridge:
             bus = Bus(SerialLine(bridge.path, baud=9600, parity="even", stop_bits=1))
             now_us = lambda: round(asyncio.get_running_loop().time() * 1e6)  # noqa: E731
             sensors = [

@@ -1,35 +1,32 @@
-"""A serial line for the tests: a pty whose far end paces bytes at the baud rate, and errs as told.
+"""A serial line with meters: a pty whose far end paces bytes at the baud rate, and errs as told.
 
-Behind it stand units of our own, or a real pymodbus server on a second pty.
+Behind it stand units by a formula, or a real pymodbus server on a second pty. What can be wrong on
+such a line is in bus_faults.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
-import sys
-import termios
 import threading
-import time
 import tty
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Self
 
 from pymodbus.framer.rtu import FramerRTU
 
-from tests.fast_loop import FastLoop
-
-REQUEST_BYTES = 8
-ARRIVAL_S, ARRIVAL_STEP_S = 2.0, 0.0001
+REQUEST_BYTES = 8  # of every question that reads
 FIFO_BYTES = 4  # a UART hands over so many at once
+BIT_FUNCTIONS = (1, 2)
+SLOWEST_S = 0.5  # pymodbus answers within milliseconds, or not at all: it did not understand
 # What goes out for a request, instead of or beside the right reply: bytes, each after a wait. [s]
 Fault = Callable[[int, bytes, bytes], Iterable[tuple[float, bytes]]]
 Responder = Callable[[bytes], Awaitable[bytes]]
 
 
 def with_crc(frame: bytes) -> bytes:
+    """The frame with its check at the end."""
     return frame + FramerRTU.compute_CRC(frame).to_bytes(2, "big")
 
 
@@ -45,6 +42,7 @@ def registers(request: bytes) -> tuple[int, int]:
 
 
 def faultless(_: int, __: bytes, reply: bytes) -> Iterable[tuple[float, bytes]]:
+    """The right reply at once."""
     return [(0.0, reply)]
 
 
@@ -55,6 +53,7 @@ class Units:
         self._words, self._response_s = words, response_s
 
     async def __call__(self, request: bytes) -> bytes:
+        """What the unit says; nothing when there is none of that number."""
         await asyncio.sleep(self._response_s)
         word = self._words.get(request[0])
         if word is None:
@@ -64,7 +63,12 @@ class Units:
 
 
 class Bridge:
-    """One pty pair in the running loop; `path` is what the agent opens."""
+    """One pty pair in the running loop; `path` is what the device opens.
+
+    A character is eleven bits. With `paced` False bytes go as fast as they are taken.
+    """
+
+    path: str
 
     def __init__(
         self, respond: Responder, *, baud: int = 9600, fault: Fault = faultless, paced: bool = True
@@ -130,30 +134,11 @@ class Bridge:
             self._put(few)
 
     def _put(self, few: bytes) -> None:
-        before = readable(self._slave)
         os.write(self._master, few)
-        if isinstance(asyncio.get_running_loop(), FastLoop):
-            arrived(self._slave, before + len(few))
-
-    def heard_all(self, count: int) -> None:
-        """On a FastLoop: until what was just sent to us has arrived, so that time waits for it."""
-        arrived(self._master, count)
-
-
-def readable(end: int) -> int:
-    """Bytes that wait at this end of a pty."""
-    return int.from_bytes(fcntl.ioctl(end, termios.FIONREAD, bytes(4)), sys.byteorder)
-
-
-def arrived(end: int, count: int) -> None:
-    """The kernel hands bytes over in its own time, which a clock that jumps must not overtake."""
-    give_up = time.monotonic() + ARRIVAL_S
-    while readable(end) < count and time.monotonic() < give_up:
-        time.sleep(ARRIVAL_STEP_S)
 
 
 class BridgeThread:
-    """A bridge in a loop of its own, for tests whose driver runs in another."""
+    """A bridge in a loop of its own, for those whose driver runs in another."""
 
     def __init__(self, respond: Responder, **options: Any) -> None:
         self._bridge = Bridge(respond, **options)
@@ -176,32 +161,46 @@ class BridgeThread:
 
 
 @contextlib.asynccontextmanager
-async def pymodbus_units(server_of: Callable[[str], Any]) -> AsyncIterator[Responder]:
-    """A real server behind a second pty: what it answers to a request within a while."""
+async def pymodbus_units(
+    server_of: Callable[[str], contextlib.AbstractAsyncContextManager[Any]],
+) -> AsyncIterator[Responder]:
+    """A real server behind a second pty: what it answers to a request; b"" when nothing.
+
+    server_of: opens the server on the path of its port.
+    """
     master, slave = os.openpty()
     tty.setraw(slave)
     os.set_blocking(master, False)
-    server = server_of(os.ttyname(slave))
-    await server.serve_forever(background=True)
-    heard = bytearray()
+    heard, more = bytearray(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_reader(master, lambda: heard.extend(os.read(master, 256)))
+
+    def hear() -> None:
+        heard.extend(os.read(master, 256))
+        more.set()
 
     async def respond(request: bytes) -> bytes:
         heard.clear()
         os.write(master, request)
-        address_count = registers(request)[1]
-        async with asyncio.timeout(2):
-            while len(heard) < 5 + 2 * address_count:
-                if len(heard) == 5 and heard[1] & 0x80:
-                    break
-                await asyncio.sleep(0.001)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SLOWEST_S):
+                while not whole(request, heard):
+                    more.clear()
+                    await more.wait()
         return bytes(heard)
 
+    loop.add_reader(master, hear)
+
     try:
-        yield respond
+        async with server_of(os.ttyname(slave)):
+            yield respond
     finally:
         loop.remove_reader(master)
-        await server.shutdown()
         os.close(master)
         os.close(slave)
+
+
+def whole(request: bytes, heard: bytes | bytearray) -> bool:
+    """Whether that is the whole answer: as long as was asked for, or an exception."""
+    count = registers(request)[1]
+    data = -(-count // 8) if request[1] in BIT_FUNCTIONS else 2 * count
+    return len(heard) >= (5 if heard[1:2] and heard[1] & 0x80 else 5 + data)
