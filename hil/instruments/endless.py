@@ -1,38 +1,56 @@
-"""A recording without ends: its first whole cycles before it, its last whole cycles after it.
+"""A recording without ends, by sample index: as it was before its first sample and after its last.
 
-So that an instrument can be switched on, and idle, without an event on the feeder.
+What is repeated there is steady.py's choice.
 """
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 
 from hil.case import Counts, Recording
 from hil.errors import CaseError
-
-CYCLES = 2  # that are repeated; with a network off its nominal frequency the wave steps at each end
+from hil.instruments import steady
+from hil.instruments.resample import resampled
 
 
 class Endless:
-    """Samples by their index since the recording's first one, of any index.
+    """Samples of any index, 0 being the recording's first.
 
-    Raises: CaseError when the recording has no two cycles to repeat.
+    Raises: CaseError when the recording is too short to repeat its ends.
     """
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
-        self._repeated = round(CYCLES * recording.rate_hz / recording.nominal_hz)
-        if recording.length < self._repeated:
+        least = steady.nominal_length(recording)
+        if recording.length < least:
             where, told = f"terminal {recording.terminal}", f"{recording.length} samples"
-            raise CaseError(where, told, f"at least {self._repeated}: {CYCLES} cycles")
+            raise CaseError(where, told, f"at least {least}: {steady.CYCLES} cycles")
+        self.lead = steady.lead_in(recording)
+        self._out = steady.run_out(recording)
 
-    def rows(self, first: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        """Which samples of the recording stand at these places."""
-        asked, length = np.arange(first, first + count), self.recording.length
-        before = asked % self._repeated
-        after = length - self._repeated + (asked - length) % self._repeated
-        return np.where(asked < 0, before, np.where(asked < length, asked, after))
+    def counts(self, first: int, count: int, *, repeating: bool = False) -> Counts:
+        """Shape (channels, count). repeating: the lead-in goes on for ever, nothing happens."""
+        indices = np.arange(first, first + count)
+        if repeating:
+            indices = indices % self.lead - self.lead
+        at = steady.places(indices, self.recording.length, self.lead, self._out)
+        return np.asarray(self.recording.counts[:, at])
 
-    def counts(self, first: int, count: int) -> Counts:
-        """Shape (channels, count)."""
-        return np.asarray(self.recording.counts[:, self.rows(first, count)])
+
+def at_rate(recording: Recording, rate_hz: int) -> Recording:
+    """The same recording sampled at another rate, band-limited; contacts by the nearest sample."""
+    if rate_hz == recording.rate_hz:
+        return recording
+    # Its ends go on beyond it while it is resampled: they come out as they went in. Whole tenths of
+    # a second fall on a sample at both rates.
+    margin, begin = recording.rate_hz // 10, rate_hz // 10
+    long = Endless(recording).counts(-margin, recording.length + 2 * margin)
+    length = recording.length * rate_hz // recording.rate_hz
+    rows = [resampled(row.astype(float), recording.rate_hz, rate_hz) for row in long]
+    counts = np.array([np.rint(row[begin : begin + length]) for row in rows], dtype=np.int32)
+    nearest = np.rint(np.arange(length) * recording.rate_hz / rate_hz).astype(int)
+    nearest = np.minimum(nearest, recording.length - 1)
+    contacts = {name: states[nearest] for name, states in recording.contacts.items()}
+    return dataclasses.replace(recording, rate_hz=rate_hz, counts=counts, contacts=contacts)
