@@ -6,6 +6,7 @@ What is repeated there is steady.py's choice.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -39,16 +40,23 @@ class Endless:
         return np.asarray(self.recording.counts[:, at])
 
 
-def at_rate(recording: Recording, rate_hz: int) -> Recording:
-    """The same recording sampled at another rate, band-limited; contacts by the nearest sample."""
-    if rate_hz == recording.rate_hz:
+def at_rate(recording: Recording, rate_hz: int, delays_s: Sequence[float] = ()) -> Recording:
+    """The same recording sampled at another rate, band-limited; contacts by the nearest sample.
+
+    delays_s: by how much each channel comes later, less than a tenth of a second; none: not at all.
+    """
+    if rate_hz == recording.rate_hz and not any(delays_s):
         return recording
-    # Its ends go on beyond it while it is resampled: they come out as they went in. Whole tenths of
-    # a second fall on a sample at both rates.
-    margin, begin = recording.rate_hz // 10, rate_hz // 10
+    # Its ends go on beyond it while it is resampled: they come out as they went in. Two tenths of a
+    # second fall on a sample at both rates.
+    margin, begin = recording.rate_hz // 5, rate_hz // 5
     long = Endless(recording).counts(-margin, recording.length + 2 * margin)
     length = recording.length * rate_hz // recording.rate_hz
-    rows = [resampled(row.astype(float), recording.rate_hz, rate_hz) for row in long]
+    delays = delays_s or [0.0] * len(long)
+    rows = [
+        resampled(row.astype(float), recording.rate_hz, rate_hz, delay_s)
+        for row, delay_s in zip(long, delays, strict=True)
+    ]
     counts = np.array([np.rint(row[begin : begin + length]) for row in rows], dtype=np.int32)
     nearest = np.rint(np.arange(length) * recording.rate_hz / rate_hz).astype(int)
     nearest = np.minimum(nearest, recording.length - 1)
