@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import threading
 from concurrent.futures import Future
@@ -28,14 +27,13 @@ from hil.case import Recording
 from hil.errors import BenchError
 from hil.instruments.contract import Pacing
 from hil.instruments.endless import Endless, at_rate
-from hil.instruments.pacing import Pacer, now_us
+from hil.instruments.pacing import Pacer, go_first, now_us
 from hil.instruments.sv_frame import DERIVED, ROLES, SCALES, SvStream, Values
 
 CHUNK_FRAMES = 8  # made at once: few enough to be made between two instants
 SECOND_US = 1_000_000
 LEAD_S = 0.05  # a play that is asked for later than this before its start begins too late
 SOL_PACKET, PACKET_QDISC_BYPASS = 263, 20  # linux/if_packet.h: no queue to wait in
-SENDER_PRIORITY = 10  # above all that is not real-time
 FULL_SCALE = 2**31 - 1
 
 
@@ -124,8 +122,7 @@ class SampledValues:
 
     def _send(self) -> None:
         """The unit's own life, in its thread: a frame at a time, each at its instant."""
-        with contextlib.suppress(PermissionError):  # without it frames are a little later
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(SENDER_PRIORITY))
+        go_first()
         grid, asdus = Pacer(self._origin_us), self.stream.asdus
         elapsed = (now_us() - self._origin_us) * self.stream.rate_hz // SECOND_US
         place = -(-elapsed // asdus) * asdus

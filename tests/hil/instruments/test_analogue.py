@@ -10,8 +10,8 @@ import pytest
 
 from hil.case import Recording
 from hil.errors import BenchError
+from hil.instruments.alarm_contact import contact_latency
 from hil.instruments.analogue import Analogue, Wire
-from hil.instruments.contact import contact_latency
 from hil.instruments.contract import Pacing
 from hil.instruments.loopback import Calibration, Channel
 from hil.instruments.pacing import now_us

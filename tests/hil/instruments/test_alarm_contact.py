@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hil.errors import BenchError
-from hil.instruments.contact import contact_latency
+from hil.instruments.alarm_contact import contact_latency
 
 RATE_HZ = 48_000
 ONSET = 9600.25  # samples
