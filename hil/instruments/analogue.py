@@ -28,7 +28,7 @@ from hil.instruments.pacing import Pacer, now_us
 from hil.instruments.sound_card import BUFFER_US, Card, Speaker, heard
 
 BLOCK_S = 0.01
-LEAD_S = 0.3  # a play that is asked for later than this before its start begins too late
+LEAD_S = 0.4  # a play that is asked for later than this before its start begins too late
 LISTEN_S = 0.5  # after the last sample, for a contact that comes late
 
 
@@ -140,11 +140,11 @@ class Analogue:
         assert play.pacer is not None  # noqa: S101  # play
         length, rate = play.wave.recording.length, self._card.rate_hz
         self.captured = None
-        self.played = self._levels(play.wave.counts(0, length), play.wave)
         if self._card.capture:
             ahead_us = play.pacer.start_us - now_us()
             samples = round((ahead_us / 1e6 + LISTEN_S) * rate) + length
             self.captured = await heard(self._card, samples)
+        self.played = await asyncio.to_thread(self._levels, play.wave.recording.counts, play.wave)
 
     async def _stream(self) -> None:
         """Block by block, each so early that it sounds at its instant."""

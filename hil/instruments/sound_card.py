@@ -21,7 +21,9 @@ from hil.errors import BenchError
 Array = npt.NDArray[np.float64]
 
 FULL = 2**31 - 1  # of S32_LE, which ALSA's plug layer fits to the card's own format
-BUFFER_US, PERIOD_US = 100_000, 10_000  # of the card: what is written sounds so much later
+# Of the card: what is written sounds so much later, and a machine that is busy for less time than
+# that is not heard.
+BUFFER_US, PERIOD_US = 200_000, 10_000
 INSTALLED = "Debian's alsa-utils"
 LAST_WORDS_S = 5.0  # for a program to end once its input or its time is over
 

@@ -49,7 +49,7 @@ def expected() -> Array:
 
 async def once(player: Analogue, case: Recording) -> Pacing:
     async with player:
-        return await player.play(case, now_us() + 700_000)
+        return await player.play(case, now_us() + 900_000)
 
 
 def place_of(wave: Array, line: Array) -> int:
@@ -66,7 +66,7 @@ def test_a_recording_reaches_the_outputs_between_its_steady_ends(tmp_path: Path)
 
     async def scenario() -> Pacing:
         async with Analogue(case, card(tmp_path, capture=False), WIRES) as player:
-            pacing = await player.play(case, now_us() + 700_000)
+            pacing = await player.play(case, now_us() + 900_000)
             ended = played(tmp_path).shape[1]
             async with asyncio.timeout(10):
                 while played(tmp_path).shape[1] < ended + RATE_HZ // 10:  # noqa: ASYNC110  # a file
@@ -147,7 +147,7 @@ def test_a_card_that_is_taken_away_ends_the_play_with_one_line(tmp_path: Path) -
     async def scenario() -> None:
         player = Analogue(case, card(tmp_path, capture=False), WIRES)
         async with player:
-            playing = asyncio.create_task(player.play(case, now_us() + 700_000))
+            playing = asyncio.create_task(player.play(case, now_us() + 900_000))
             await asyncio.sleep(0.2)
             process = player._speaker._process
             assert process is not None
@@ -166,7 +166,7 @@ def test_a_play_that_cannot_be_in_time_is_refused(tmp_path: Path) -> None:
     async def scenario() -> None:
         player = Analogue(case, card(tmp_path, capture=False), WIRES)
         with pytest.raises(BenchError, match="is not open"):
-            await player.play(case, now_us() + 700_000)
+            await player.play(case, now_us() + 900_000)
         async with player:
             with pytest.raises(BenchError, match="too near"):
                 await player.play(case, now_us())
