@@ -1,11 +1,9 @@
 """Waves as voltages: a recording on a sound card's outputs, for a board with its own converter.
 
-It plays from `async with` on: the lead-in of its recording until a play begins, after one its
-run-out (steady.py), at the card's rate. A `start_us` that is a multiple of the lead-in's length
-from its first sample on is kept, any other is put off to the next, since the network must not jump
-in phase: `Pacing.start_us` says which it was. The card's own clock and buffer decide when a sample
-sounds: some 10 ms around that instant. So what counts is measured on the card itself: what its
-inputs heard during a play is in `captured`, and `onset` says where in it a played sample is.
+It plays from `async with` on (programme.py), at the card's rate. The card's own clock and buffer
+decide when a sample sounds: some 10 ms around its instant. So what counts is measured on the card
+itself: what its inputs heard during a play is in `captured`, and `onset` says where in it a played
+sample is.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Self
 
@@ -25,6 +22,7 @@ from hil.instruments.contract import Pacing
 from hil.instruments.endless import Endless, at_rate
 from hil.instruments.loopback import Array, Calibration, lag
 from hil.instruments.pacing import Pacer, now_us
+from hil.instruments.programme import Programme
 from hil.instruments.sound_card import BUFFER_US, Card, Speaker, heard
 
 BLOCK_S = 0.01
@@ -43,16 +41,6 @@ class Wire:
 
     role: str
     full_scale: float
-
-
-@dataclass(slots=True)
-class _Play:
-    """A wave on the grid: `begin` is the place of its first sample. pacer None: nothing happens."""
-
-    wave: Endless
-    begin: int
-    pacer: Pacer | None
-    done: Future[None]
 
 
 class Analogue:
@@ -79,16 +67,22 @@ class Analogue:
         self.terminal, self._recording = recording.terminal, recording
         self._card, self._wires, self._calibration = card, tuple(wires), calibration
         self._idle = self._prepared(recording)
-        self._play: _Play | None = None
+        self._programme: Programme | None = None
         self.captured: Array | None = None  # of the last play, shape (channels, n)
         self.played: Array | None = None  # of the last play, shape (channels, n), from its start
 
     async def __aenter__(self) -> Self:
         self._open = contextlib.AsyncExitStack()
         self._speaker = await self._open.enter_async_context(Speaker(self._card))
-        self._origin_us = now_us() + BUFFER_US
-        self._play = _Play(self._idle, 0, None, Future())
-        self._playing = asyncio.create_task(self._stream(), name=f"analogue {self.terminal}")
+        self._programme = Programme(
+            where=self._where,
+            rate_hz=self._card.rate_hz,
+            origin_us=now_us() + BUFFER_US,
+            idle=self._idle,
+            prepare_s=LEAD_S,
+        )
+        playing = self._stream(self._programme)
+        self._playing = asyncio.create_task(playing, name=f"analogue {self.terminal}")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -109,22 +103,13 @@ class Analogue:
 
         Raises: BenchError, also for a recording that is larger than the outputs.
         """
-        rate, wave = self._card.rate_hz, self._idle
+        wave = self._idle
         if recording is not self._recording:
             wave = await asyncio.to_thread(self._prepared, recording)
-        shown = self._play
-        if shown is None or self._playing.done():
+        if self._programme is None or self._playing.done():
             raise BenchError(self._where, "is not open", "async with, and a card that plays")
-        if shown.pacer and not shown.done.done():
-            raise BenchError(self._where, "it plays already", "one at a time")
-        if start_us < now_us() + LEAD_S * 1e6:
-            late = f"start {start_us} is over or too near"
-            raise BenchError(self._where, late, f"{LEAD_S} s to prepare")
-        wanted = -((self._origin_us - start_us) * rate // 1_000_000)
-        begin = wanted + (shown.begin - wanted) % wave.lead
-        pacer = Pacer(self._origin_us + begin * 1_000_000 // rate)
-        self._play = play = _Play(wave, begin, pacer, Future())
-        await asyncio.gather(asyncio.wrap_future(play.done), self._listen(play))
+        turn, pacer = self._programme.begin(wave, start_us)
+        await asyncio.gather(asyncio.wrap_future(turn.done), self._listen(wave, pacer))
         return pacer.pacing()
 
     def onset(self, sample: float) -> float:
@@ -136,41 +121,28 @@ class Analogue:
             raise BenchError(self._where, "nothing was captured", "a play with a capture device")
         return lag(self.played[0], self.captured[0]) + sample
 
-    async def _listen(self, play: _Play) -> None:
-        assert play.pacer is not None  # noqa: S101  # play
-        length, rate = play.wave.recording.length, self._card.rate_hz
+    async def _listen(self, wave: Endless, pacer: Pacer) -> None:
+        recording = wave.recording
         self.captured = None
         if self._card.capture:
-            ahead_us = play.pacer.start_us - now_us()
-            samples = round((ahead_us / 1e6 + LISTEN_S) * rate) + length
+            ahead_s = (pacer.start_us - now_us()) / 1e6
+            samples = round((ahead_s + LISTEN_S) * self._card.rate_hz) + recording.length
             self.captured = await heard(self._card, samples)
-        self.played = await asyncio.to_thread(self._levels, play.wave.recording.counts, play.wave)
+        self.played = await asyncio.to_thread(self._levels, recording.counts, wave)
 
-    async def _stream(self) -> None:
+    async def _stream(self, programme: Programme) -> None:
         """Block by block, each so early that it sounds at its instant."""
-        rate, size = self._card.rate_hz, round(BLOCK_S * self._card.rate_hz)
-        grid, place = Pacer(self._origin_us), 0
+        place, size = 0, round(BLOCK_S * self._card.rate_hz)
         try:
             while True:
-                play = self._play
-                assert play is not None  # noqa: S101  # __aenter__
-                counts = play.wave.counts(place - play.begin, size, repeating=play.pacer is None)
-                due_us = grid.due_us(place, rate) - BUFFER_US
-                await grid.until(due_us)
-                await self._speaker.write(self._levels(counts, play.wave))
+                turn = programme.turn
+                due_us = programme.due_us(place) - BUFFER_US
+                await programme.grid.until(due_us)
+                await self._speaker.write(self._levels(turn.counts(place, size), turn.wave))
                 place += size
-                self._told(play, place, due_us)
+                turn.wrote(place, due_us)
         except BenchError as error:
-            if self._play and not self._play.done.done():
-                self._play.done.set_exception(error)
-
-    def _told(self, play: _Play, place: int, due_us: int) -> None:
-        """All before this place is written."""
-        if play.pacer is None or play.done.done() or place <= play.begin:
-            return
-        play.pacer.wrote(due_us)
-        if place - play.begin >= play.wave.recording.length:
-            play.done.set_result(None)
+            programme.turn.fail(error)
 
     def _prepared(self, recording: Recording) -> Endless:
         """At the card's rate, each channel as much later as its output is faster than the slowest.

@@ -7,12 +7,14 @@ may be changed while it runs (bus_faults.py); questions to other units stay unan
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import AsyncIterator
 from typing import Any, Self
 
 from pymodbus.server import ModbusSerialServer
 
 from hil.case import Recording
+from hil.errors import BenchError
 from hil.instruments.contract import Pacing
 from hil.instruments.modbus_unit import MeterUnit, served
 from hil.instruments.phasor_meter import shown
@@ -48,6 +50,8 @@ class ModbusRtu:
         self._bridge: Bridge | None = None
 
     async def __aenter__(self) -> Self:
+        if importlib.util.find_spec("serial") is None:  # pymodbus opens serial ports with it
+            raise BenchError("Modbus RTU", "pyserial is not installed", "the packages of the rig")
         real = await self._open.enter_async_context(pymodbus_units(self._server))
 
         async def respond(request: bytes) -> bytes:

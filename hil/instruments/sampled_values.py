@@ -1,11 +1,8 @@
 """Sampled values on an Ethernet interface: what a merging unit sends for a recording.
 
-It sends from `async with` on: the lead-in of its recording until a play begins, after one its
-run-out (steady.py). A frame leaves at the instant of the last sample in it. Samples lie on a grid
-whose whole seconds of CLOCK_MONOTONIC have smpCnt 0; a `start_us` that is a multiple of the
-lead-in's length after a second (40 ms at 50 Hz) is kept, any other is put off to the next, since
-the network must not jump in phase: `Pacing.start_us` says which it was. A second recording begins
-its lead-in when `play` is called.
+It sends from `async with` on (programme.py); a frame leaves at the instant of the last sample in
+it. Whole seconds of CLOCK_MONOTONIC have smpCnt 0, and at first a play can begin a whole number of
+lead-ins after one: every 40 ms at 50 Hz.
 
 The neutrals are the recording's i0 and u0; where it has none, the phases' sum (current) or mean
 (voltage), marked as derived. Contacts do not travel this way.
@@ -14,37 +11,24 @@ The neutrals are the recording's i0 and u0; where it has none, the phases' sum (
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import threading
-from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from hil.case import Recording
+from hil.case import Counts, Recording
 from hil.errors import BenchError
 from hil.instruments.contract import Pacing
 from hil.instruments.endless import Endless, at_rate
-from hil.instruments.pacing import Pacer, go_first, now_us
+from hil.instruments.pacing import go_first, now_us
+from hil.instruments.programme import SECOND_US, Programme, Turn
 from hil.instruments.sv_frame import DERIVED, ROLES, SCALES, SvStream, Values
 
 CHUNK_FRAMES = 8  # made at once: few enough to be made between two instants
-SECOND_US = 1_000_000
 LEAD_S = 0.05  # a play that is asked for later than this before its start begins too late
 SOL_PACKET, PACKET_QDISC_BYPASS = 263, 20  # linux/if_packet.h: no queue to wait in
 FULL_SCALE = 2**31 - 1
-
-
-@dataclass(slots=True)
-class _Play:
-    """A wave on the grid: `begin` is the place of its first sample. pacer None: nothing happens."""
-
-    wave: Endless
-    begin: int
-    pacer: Pacer | None
-    done: Future[None]
 
 
 class SampledValues:
@@ -69,14 +53,21 @@ class SampledValues:
         self._where = f"sampled values {self.stream.sv_id}"
         self._interface, self._listens = interface, listens or interface
         self._recording, self._idle = recording, self._prepared(recording)
-        self._play: _Play | None = None
+        self._programme: Programme | None = None
         self._stop = threading.Event()
 
     async def __aenter__(self) -> Self:
         self._link = _socket(self._interface)
-        self._origin_us = now_us() // SECOND_US * SECOND_US
-        self._play = _Play(self._idle, 0, None, Future())
-        self._thread = threading.Thread(target=self._send, name=f"sv {self.terminal}", daemon=True)
+        self._programme = Programme(
+            where=self._where,
+            rate_hz=self.stream.rate_hz,
+            origin_us=now_us() // SECOND_US * SECOND_US,
+            idle=self._idle,
+            prepare_s=LEAD_S,
+        )
+        self._thread = threading.Thread(
+            target=self._send, args=(self._programme,), name=f"sv {self.terminal}", daemon=True
+        )
         self._thread.start()
         return self
 
@@ -98,78 +89,50 @@ class SampledValues:
 
     async def play(self, recording: Recording, start_us: int) -> Pacing:
         """Until its last frame is out; see above for `start_us`. Raises: BenchError."""
-        rate = self.stream.rate_hz
         wave = self._idle
         if recording is not self._recording:
             wave = await asyncio.to_thread(self._prepared, recording)
-        shown = self._play
-        if shown is None or not self._thread.is_alive():
+        if self._programme is None or not self._thread.is_alive():
             raise BenchError(self._where, "is not open", "async with, and an interface that is up")
-        if shown.pacer and not shown.done.done():
-            raise BenchError(self._where, "it plays already", "one at a time")
-        if start_us < now_us() + LEAD_S * 1e6:
-            late = f"start {start_us} is over or too near"
-            raise BenchError(self._where, late, f"{LEAD_S} s to prepare")
-        wanted = -((self._origin_us - start_us) * rate // SECOND_US)
-        begin = wanted + (shown.begin - wanted) % wave.lead
-        pacer = Pacer(self._origin_us + begin * SECOND_US // rate)
-        self._play = play = _Play(wave, begin, pacer, Future())
-        await asyncio.wrap_future(play.done)
+        turn, pacer = self._programme.begin(wave, start_us)
+        await asyncio.wrap_future(turn.done)
         return pacer.pacing()
 
     def _prepared(self, recording: Recording) -> Endless:
         return Endless(at_rate(recording, self.stream.rate_hz))
 
-    def _send(self) -> None:
+    def _send(self, programme: Programme) -> None:
         """The unit's own life, in its thread: a frame at a time, each at its instant."""
         go_first()
-        grid, asdus = Pacer(self._origin_us), self.stream.asdus
-        elapsed = (now_us() - self._origin_us) * self.stream.rate_hz // SECOND_US
+        grid, asdus = programme.grid, self.stream.asdus
+        elapsed = (now_us() - grid.start_us) * self.stream.rate_hz // SECOND_US
         place = -(-elapsed // asdus) * asdus
+        told = "was closed in the middle of a play"
         try:
             while not self._stop.is_set():
-                play = self._play
-                assert play is not None  # noqa: S101  # __aenter__
-                for frame in self._frames(play, place):
-                    due_us = grid.due_us(place + asdus - 1, self.stream.rate_hz)
+                turn = programme.turn
+                for frame in self._frames(turn, place):
+                    due_us = programme.due_us(place + asdus - 1)
                     grid.wait(due_us)
                     self._link.send(frame)
                     place += asdus
-                    self._told(play, place, due_us)
-            self._fail("was closed in the middle of a play")
+                    turn.wrote(place, due_us)
         except OSError as error:
-            self._fail(f"{error.strerror}")
+            told = f"{error.strerror}"
+        programme.turn.fail(BenchError(self._where, told, "an interface that stays up to the end"))
 
-    def _told(self, play: _Play, place: int, due_us: int) -> None:
-        """All before this place is out."""
-        if play.pacer is None or play.done.done() or place <= play.begin:
-            return
-        play.pacer.wrote(due_us)
-        if place - play.begin >= play.wave.recording.length:
-            with contextlib.suppress(Exception):  # nobody waits any more
-                play.done.set_result(None)
-
-    def _fail(self, told: str) -> None:
-        play = self._play
-        if play is not None and not play.done.done():
-            with contextlib.suppress(Exception):
-                play.done.set_exception(
-                    BenchError(self._where, told, "an interface that stays up to the end")
-                )
-
-    def _frames(self, play: _Play, place: int) -> list[bytes]:
-        count = CHUNK_FRAMES * self.stream.asdus
-        first, repeating = place - play.begin, play.pacer is None
-        values, qualities = data_set(play.wave, first, count, repeating=repeating)
+    def _frames(self, turn: Turn, place: int) -> list[bytes]:
+        counts = turn.counts(place, CHUNK_FRAMES * self.stream.asdus)
+        values, qualities = data_set(turn.wave.recording, counts)
         return [row.tobytes() for row in self.stream.frames(values, qualities, place)]
 
 
-def data_set(
-    wave: Endless, first: int, count: int, *, repeating: bool = False
-) -> tuple[Values, Values]:
-    """Counts of the data set, shape (8, count), and the quality of each of its channels, (8,)."""
-    traces = wave.recording.traces
-    counts = wave.counts(first, count, repeating=repeating)
+def data_set(recording: Recording, counts: Counts) -> tuple[Values, Values]:
+    """Counts of the data set, shape (8, n), and the quality of each of its channels, (8,).
+
+    counts: of the recording's traces, shape (traces, n).
+    """
+    traces, count = recording.traces, counts.shape[1]
     primary = {trace.name: counts[k] * trace.scale for k, trace in enumerate(traces)}
     qualities = np.zeros(len(ROLES), dtype=np.int32)
     for k, (neutral, share) in ((3, ("i0", 1.0)), (7, ("u0", 1 / 3))):

@@ -85,7 +85,7 @@ def test_every_sample_arrives_once_in_order_with_its_cycles_before_and_after(
     assert first > 0.03 * rate_hz  # it was on before
     assert len(counts) > first + length  # and stays on
     wave = Endless(at_rate(case, rate_hz))
-    values, qualities = data_set(wave, -first, len(counts))
+    values, qualities = data_set(wave.recording, wave.counts(-first, len(counts)))
     expected = stream.frames(values, qualities, counts[0])
     assert frames == [row.tobytes() for row in expected]
     assert pacing.writes == pytest.approx(length / asdus, abs=1)
@@ -149,7 +149,8 @@ def test_values_are_primary_milliamperes_and_hundredths_of_volts() -> None:
     waves = feeder(seconds=0.1)
     waves["ib"] = waves["ib"] * 0
     del waves["i0"], waves["u0"]
-    values, qualities = data_set(Endless(recording(waves)), 0, 400)
+    case = recording(waves)
+    values, qualities = data_set(case, case.counts)
 
     assert np.sqrt(np.mean(values[0].astype(float) ** 2)) == pytest.approx(AMPS * 1e3, rel=1e-3)
     assert np.max(np.abs(values[4] * 0.01 - waves["ua"])) < 0.06
