@@ -53,11 +53,12 @@ async def once(player: Analogue, case: Recording) -> Pacing:
 
 
 def place_of(wave: Array, line: Array) -> int:
-    """Where in the line the wave lies, by the least squares; but for its ends, which are cut."""
-    wave = wave[EDGE:-EDGE]
+    """Where in the line the wave begins: by least squares over what is around the onset."""
+    begin = round((ONSET_S - 0.02) * RATE_HZ)
+    part = wave[begin : begin + 2000]
     energy = np.concatenate(([0.0], np.cumsum(line**2)))
-    within = energy[wave.size :] - energy[: -wave.size]
-    return int(np.argmin(within - 2 * np.correlate(line, wave, mode="valid"))) - EDGE
+    within = energy[part.size :] - energy[: -part.size]
+    return int(np.argmin(within - 2 * np.correlate(line, part, mode="valid"))) - begin
 
 
 def test_a_recording_reaches_the_outputs_between_its_steady_ends(tmp_path: Path) -> None:

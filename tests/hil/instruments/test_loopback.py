@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ GAINS = [0.91, 0.35, 1.02, 0.8, 0.8001, 0.77, 0.05, 0.66]
 DELAYS_US = [0.0, 3.3, 10.4, 20.8, 131.7, 12.0, 402.9, 7.0]
 
 
+@functools.cache
 def looped(common_s: float = 0.0731, noise: float = 1e-4) -> Array:
     """The tones behind eight cables, with an offset, as a record that began earlier hears them."""
     sound = tones(8, RATE_HZ)
@@ -46,7 +48,7 @@ def assert_found(calibration: Calibration) -> None:
 
 
 def test_gains_and_delays_are_found_whatever_the_channels_have_in_common() -> None:
-    for common_s in (0.0, 0.31):
+    for common_s in (0.0731, 0.31):
         assert_found(solved(tones(8, RATE_HZ), looped(common_s), RATE_HZ, "test"))
 
 
