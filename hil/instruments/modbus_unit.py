@@ -20,7 +20,7 @@ from hil.case import Recording
 from hil.errors import BenchError
 from hil.instruments.contract import Pacing
 from hil.instruments.pacing import Pacer
-from hil.instruments.phasor_meter import shown
+from hil.instruments.phasor_meter import contacts, shown
 from hil.instruments.register_image import RegisterImage
 
 BEAT_S = 0.03  # its heartbeat register counts faster than anyone polls
@@ -116,7 +116,7 @@ class MeterUnit:
 
     def channels(self, recording: Recording) -> str:
         """Lines of [bay.channels] for what the recording has and the map can say."""
-        held = {trace.name for trace in recording.traces} | set(recording.contacts)
+        held = {trace.name for trace in recording.traces} | set(contacts(recording))
         return "".join(
             f'{point.name} = "{recording.terminal}.{point.name}"\n'
             for point in self.profile.measured_points()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hil.case import Recording
+from hil.case import Recording, States
 from hil.errors import CaseError
 
 Array = npt.NDArray[np.float64]
@@ -21,6 +21,7 @@ PHASES = "abc"
 FREQUENCY_CYCLES = 10
 # Below this share of the highest voltage there is nothing to count cycles of: meters then say 0.
 DEAD_SHARE = 0.05
+FOLLOWS_SWITCH = "52a"
 _TURN = np.exp(2j * np.pi / 3)  # of the space vector (Clarke): 120 degrees
 
 
@@ -70,8 +71,16 @@ def shown(recording: Recording, *, cycles: int = 1, every_s: float | None = None
     values |= _power(waves, rate, ends, spans)
     values["f"] = hertz
     last = np.minimum((ends * rate).round().astype(int), recording.length) - 1
-    values |= {name: states[last].astype(float) for name, states in recording.contacts.items()}
+    values |= {name: states[last].astype(float) for name, states in contacts(recording).items()}
     return Showing(round(first * 1e6), round(step * 1e6), values)
+
+
+def contacts(recording: Recording) -> dict[str, States]:
+    """Its contacts by name; the one that follows the switch (IEEE C37.2: 52a) also as `switch`."""
+    named = dict(recording.contacts)
+    if FOLLOWS_SWITCH in named:
+        named.setdefault("switch", named[FOLLOWS_SWITCH])
+    return named
 
 
 def _mean(wave: Array, rate: int, ends: Array, spans: Array) -> Array:

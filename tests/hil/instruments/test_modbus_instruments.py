@@ -32,7 +32,7 @@ def struck() -> Recording:
     waves = feeder(seconds=0.8)
     later = np.arange(waves["ia"].size) >= FAULT_FROM_S * 4000
     waves["ia"] = waves["ia"] * np.where(later, 5.0, 1.0)
-    return recording(waves, contacts={"switch": ~later})
+    return recording(waves, contacts={"52a": ~later})
 
 
 Stream = AsyncGenerator[Reading | Notice, None]
