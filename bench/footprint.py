@@ -28,7 +28,7 @@ from agent.records import Event
 from agent.store import cbor, entries, entry
 from agent.store.journal import Journal, LaneReader, Stored
 from bench.table import Row, interleaved
-from tests.agent.uplink.broker import Mosquitto
+from hil.faults.broker import Mosquitto
 from tests.house import HEALTHY, Agent, until
 from tests.meter import Meter
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from agent.store import cbor, entry
 from agent.store.journal import Lost, Stored, export
-from tests.agent.uplink.broker import Mosquitto
+from hil.faults.broker import Mosquitto
 from tests.meter import Meter
 
 SITE = """

@@ -11,7 +11,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from agent.sensors import profile
-from tests.agent.uplink.broker import LOOPBACK, free_port
+from hil.loopback import LOOPBACK, free_port
 
 WRITE_REGISTERS = 16
 BEAT_S = 0.03  # its heartbeat register counts faster than anyone polls
