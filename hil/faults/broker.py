@@ -77,7 +77,7 @@ class Mosquitto:
         while not listens(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                last = (self.log.splitlines() or ["it said nothing"])[-1]
+                last = "; ".join(self.log.splitlines()[-2:]) or "it said nothing"
                 raise BenchError("mosquitto", f"does not take connections: {last}")
             time.sleep(0.005)  # between two looks at the port
 
