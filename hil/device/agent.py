@@ -135,13 +135,17 @@ class Agent:
     async def __aexit__(self, *_: object) -> None:
         await self.strike("all")
 
+    def tree(self) -> list[int]:
+        """Supervisor, guard and link, as they are now; empty when it does not run."""
+        return [self.process, *processes.descendants(self.process)] if self.running else []
+
     def put_down(self) -> list[int]:
         """SIGKILL of everything that is left of it; the numbers of what that was."""
         if not self.running:
             return []
         # It would replace what dies below it, so it stands still while we count.
         processes.freeze(self.process)
-        tree = [self.process, *processes.descendants(self.process)]
+        tree = self.tree()
         for process in tree:
             processes.kill(process)
         self.status()

@@ -13,12 +13,12 @@ BAY = Bay(
 )
 PHASES = {"A": 0.0, "B": -2 * np.pi / 3, "C": 2 * np.pi / 3}
 
-# A feeder in the agent itself, with a fault every two seconds.
+# A feeder in the agent itself, with a fault every second.
 SIMULATED = """
 [[sensor]]
 name = "head"
 driver = "simulated"
-repeat_s = 2.0
+repeat_s = 1.0
 script = [{ what = "fault", at_s = 0.6, for_s = 0.1, kind = "BC", amps = 2400.0 }]
 """
 CHANNELS = "\n".join(f'{role} = "head.{role}"' for role in ("ia", "ib", "ic", "ua", "ub", "uc"))
