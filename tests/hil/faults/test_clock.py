@@ -128,7 +128,8 @@ def test_an_agent_boots_without_time_is_set_and_jumps_and_says_all_of_it(tmp_pat
                 after = await a_fault("a fault after the jumps")
                 assert after["mono_us"] > right["mono_us"] > unknown["mono_us"]
                 assert -3700 < (after["t"] - right["t"]).total_seconds() < -3500
-                assert len(clock.taken_by()) == 2
+                running = {device.starts("guard")[-1], device.starts("link")[-1]}
+                assert running <= set(clock.taken_by())
                 assert device.said().count("started") == 2  # nobody was restarted for it
                 assert await device.stop() == 0
             assert set(central.arrivals().values()) == {1}
