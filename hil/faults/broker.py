@@ -19,12 +19,13 @@ _START_S = 10.0
 
 
 class Mosquitto:
-    """One mosquitto process on a loopback port of its own, with its files in `directory`.
+    """One mosquitto process on a port of its own, with its files in `directory`.
 
     persistence: whether it writes its store when it is stopped, and has it again when it starts.
     acl: lines of an ACL file; without one everybody may do everything. users: name to password;
     without them nobody is asked for a name. max_connections: clients at once; None: without limit.
-    extra: more lines of mosquitto.conf(5). It ends with `with`.
+    extra: more lines of mosquitto.conf(5). address: where it listens; a board on the bench cannot
+    reach the loopback. It ends with `with`.
     """
 
     def __init__(
@@ -37,9 +38,11 @@ class Mosquitto:
         max_connections: int | None = None,
         extra: str = "",
         port: int | None = None,
+        address: str = LOOPBACK,
     ) -> None:
         self.directory = directory
         self.port = port or free_port()
+        self._address = address
         self._persistence = persistence
         self._acl = acl
         self._users = users or {}
@@ -50,7 +53,7 @@ class Mosquitto:
     @property
     def url(self) -> str:
         """Where clients find it."""
-        return f"mqtt://{LOOPBACK}:{self.port}"
+        return f"mqtt://{self._address}:{self.port}"
 
     @property
     def log(self) -> str:
@@ -115,7 +118,7 @@ class Mosquitto:
 
     def _configuration(self) -> Path:
         lines = [
-            f"listener {self.port} {LOOPBACK}",
+            f"listener {self.port} {self._address}",
             f"allow_anonymous {'false' if self._users else 'true'}",
             # The default of 20 in flight and 1000 queued per client would drop in some tests.
             "max_queued_messages 100000",

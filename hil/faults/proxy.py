@@ -71,20 +71,24 @@ class _Link:
 
 
 class Proxy:
-    """Between a device and a broker, on a loopback port of its own; an async context manager.
+    """Between a device and a broker, on a port of its own; an async context manager.
 
-    target: the broker's port. refusal: what to answer a CONNECT of MQTT 5 with before hanging up,
-    as a broker does that knows 3.1.1 only; b"" just hangs up; None: the broker decides. seed: of
-    jitter, loss and flipped bits. up: from the device to the broker, down: back.
+    target, address: the broker's port, and where it and the proxy listen. refusal: what to answer a
+    CONNECT of MQTT 5 with before hanging up, as a broker does that knows 3.1.1 only; b"" just hangs
+    up; None: the broker decides. seed: of jitter, loss and flipped bits. up: from the device to the
+    broker, down: back.
     connects: the protocol level of each CONNECT that came. unanswered: the broker was not there.
     """
 
-    def __init__(self, target: int, *, refusal: bytes | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, target: int, *, refusal: bytes | None = None, seed: int = 1, address: str = LOOPBACK
+    ) -> None:
         self.port = 0
         self.up, self.down = Way(), Way()
         self.connects: list[int] = []
         self.unanswered = 0
         self._target = target
+        self._address = address
         self._refusal = refusal
         self._chance = random.Random(seed)  # noqa: S311  the same faults again, no secret
         self._server: asyncio.Server | None = None
@@ -94,7 +98,7 @@ class Proxy:
     @property
     def url(self) -> str:
         """Where a device finds the broker."""
-        return f"mqtt://{LOOPBACK}:{self.port}"
+        return f"mqtt://{self._address}:{self.port}"
 
     @property
     def links(self) -> int:
@@ -156,7 +160,7 @@ class Proxy:
     async def accept(self) -> None:
         """Listen, after `refuse` on the same port again."""
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port)
+            self._server = await asyncio.start_server(self._serve, self._address, self.port)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def heal(self) -> None:
@@ -207,7 +211,9 @@ class Proxy:
             await self._drain(reader)
             return
         try:
-            back, link.writers["broker"] = await asyncio.open_connection(LOOPBACK, self._target)
+            back, link.writers["broker"] = await asyncio.open_connection(
+                self._address, self._target
+            )
         except OSError:
             self.unanswered += 1
             _reset(link)

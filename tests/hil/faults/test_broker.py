@@ -15,7 +15,8 @@ from hil.device.site import compose
 from hil.errors import BenchError
 from hil.faults import processes
 from hil.faults.broker import Mosquitto
-from hil.loopback import listens
+from hil.faults.proxy import Proxy
+from hil.loopback import LOOPBACK, listens
 from tests.agent.uplink.broker import run
 from tests.hil.feeders import simulated
 
@@ -142,3 +143,19 @@ def test_what_happens_while_the_broker_is_away_or_forgets_arrives_once(tmp_path:
             assert set(central.arrivals().values()) == {1}
 
     run(scenario(), 100)
+
+
+def test_a_broker_and_its_proxy_listen_where_a_board_can_reach_them(tmp_path: Path) -> None:
+    elsewhere = "127.0.0.2"
+
+    async def scenario() -> None:
+        with Mosquitto(tmp_path, address=elsewhere) as broker:
+            async with Proxy(broker.port, address=elsewhere) as proxy:
+                assert proxy.url == f"mqtt://{elsewhere}:{proxy.port}"
+                async with connect(proxy.url, "one") as port:
+                    await port.publish("t", b"x")
+            with pytest.raises(UplinkError):
+                async with connect(f"mqtt://{LOOPBACK}:{broker.port}", "two"):
+                    pass
+
+    run(scenario())
