@@ -18,7 +18,7 @@ from typing import Self
 from hil.device.contract import Part
 from hil.device.site import DATA_DIR
 from hil.errors import BenchError
-from hil.faults import processes
+from hil.faults import boot, processes
 
 ROLES = ("guard", "link")
 AGENT = (sys.executable, "-m", "agent")
@@ -40,6 +40,7 @@ class Agent:
         self._command = command
         self._said = folder / "agent.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._booted: tuple[str, ...] = ()
 
     @property
     def log(self) -> Path:
@@ -77,6 +78,10 @@ class Agent:
         """Process numbers that guard or link has had."""
         return [int(n) for n in re.findall(rf"{role} started \(process (\d+)\)", self.said())]
 
+    def reboot(self) -> None:
+        """From its next start on it is another boot: see faults/boot.py, also for what it takes."""
+        self._booted = boot.fresh((), self.folder.parent / f"{self.folder.name}-boots")
+
     def spawn(self, site: str, environment: Mapping[str, str] | None = None) -> None:
         """Start it and do not wait. Raises: BenchError."""
         if self.running:
@@ -85,7 +90,7 @@ class Agent:
         with self._said.open("ab") as said:
             try:
                 self._process = subprocess.Popen(
-                    [*self._command, "run", "--site", str(self.site)],
+                    [*self._booted, *self._command, "run", "--site", str(self.site)],
                     stdout=said,
                     stderr=said,
                     env={**os.environ, **(environment or {})},

@@ -3,8 +3,9 @@
     python -m hil.faults.boot BOOT_ID COMMAND...
 
 becomes COMMAND in a time and a mount namespace of its own, where the machine came up just now. It
-takes root. UTC is not touched: clock.py does that. What a boot would also lose, the page cache and
-the disk's own, power.py loses.
+takes root. Instants that such a device tells are not of the rig's axis any more. UTC is not
+touched: clock.py does that. What a boot loses besides, the page cache and the disk's own, is lost
+in power.py.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ def fresh(command: Sequence[str], folder: Path) -> tuple[str, ...]:
     folder: where the boot's id is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"boot-{uuid.uuid4()}"
-    path.write_text(f"{uuid.uuid4()}\n")
+    name = str(uuid.uuid4())
+    path = folder / name
+    path.write_text(f"{name}\n")
     return (sys.executable, "-m", "hil.faults.boot", str(path.resolve()), *command)
 
 

@@ -19,15 +19,17 @@ from pathlib import Path
 
 from hil.device.agent import Agent
 from hil.errors import BenchError
-from hil.faults import processes
+from hil.faults import boot, processes
 from hil.faults.disk import Cut, Disk
 from hil.faults.platter import SECTOR
 
 
 async def cut(device: Agent, disk: Disk, *, keep: float, seed: int) -> Cut:
-    """Power off and on: the device is dead, its disk is mounted again; start it as after a boot.
+    """Power off and on: the device is dead, its disk is mounted again.
 
-    keep, seed: as in Disk.cut. Raises: BenchError.
+    Its next start is another boot, whose monotonic clocks begin anew, where boot.py can do that.
+
+    keep, seed: as in Disk.snapshot. Raises: BenchError.
     """
     # Standing still first: nothing may leave for the broker after the instant of the cut.
     for process in device.tree():
@@ -37,6 +39,8 @@ async def cut(device: Agent, disk: Disk, *, keep: float, seed: int) -> Cut:
     finally:
         await device.strike("all")
     await asyncio.to_thread(disk.remount)
+    if not boot.lacking():
+        device.reboot()
     return left
 
 

@@ -69,6 +69,10 @@ def test_a_board_is_powered_logged_into_started_struck_and_stopped(
             device: Device = Board(environment(tmp_path), tmp_path / "bench", python=labgrid)
             async with Listener(broker.url, tmp_path / "central") as central, device:
                 assert device.log is None
+                with pytest.raises(BenchError, match=r"did not start; its last words: .*site"):
+                    await device.start("nonsense")
+                with pytest.raises(BenchError, match="takes no FTU_HIL_CLOCK"):
+                    await device.start(site, {"FTU_HIL_CLOCK": "x"})
                 await device.start(site)
                 await central.until(lambda: central.told("fault"), "a fault of the board", 60)
                 with pytest.raises(BenchError, match="runs already"):
@@ -90,18 +94,6 @@ def test_a_board_is_powered_logged_into_started_struck_and_stopped(
         assert not (tmp_path / "board" / "power").exists()  # left without power
 
     run(scenario(), 170)
-
-
-def test_an_agent_that_does_not_start_on_the_board_says_why(tmp_path: Path, labgrid: Path) -> None:
-    async def scenario() -> None:
-        board = Board(environment(tmp_path), tmp_path / "bench", python=labgrid)
-        async with board:
-            with pytest.raises(BenchError, match=r"did not start; its last words: .*site"):
-                await board.start("nonsense")
-            with pytest.raises(BenchError, match="takes no FTU_HIL_CLOCK"):
-                await board.start("", {"FTU_HIL_CLOCK": "x"})
-
-    run(scenario(), 60)
 
 
 def test_a_bench_that_is_not_there_is_one_clear_line(tmp_path: Path, labgrid: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +86,24 @@ def test_a_disk_of_an_earlier_run_is_used_again(tmp_path: Path) -> None:
         assert (disk.path / "a").read_bytes() == b"kept"
     with pytest.raises(BenchError, match="is not mounted"):
         disk.counts()
+
+
+def test_what_a_killed_rig_left_mounted_is_cleared_away(tmp_path: Path) -> None:
+    rig = (
+        "import sys, time; from pathlib import Path; from hil.faults.disk import Disk\n"
+        "with Disk(Path(sys.argv[1])) as disk:\n"
+        "    (disk.path / 'a').write_bytes(b'kept'); import os; os.sync()\n"
+        "    print('mounted', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", rig, str(tmp_path)], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"mounted\n"
+        process.kill()
+    with Disk(tmp_path) as disk:
+        assert (disk.path / "a").read_bytes() == b"kept"
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
 
 
 def test_whatever_is_wrong_with_the_disk_the_agent_goes_on_and_tells_its_faults(

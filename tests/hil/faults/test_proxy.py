@@ -296,7 +296,6 @@ FAULTS: dict[str, Act] = {
     "black-hole": Proxy.swallow,
     "half-open-device": lambda proxy: proxy.half_open("broker"),
     "half-open-broker": lambda proxy: proxy.half_open("device"),
-    "reset": Proxy.cut,
     "refuse": refused,
     "slow": slow,
     "lossy": lossy,
