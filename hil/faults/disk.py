@@ -108,20 +108,28 @@ class Disk:
         self._order("fail", failing=False)
         (self.path / _BALLAST).unlink(missing_ok=True)
 
-    def snapshot(self, *, keep: float, seed: int) -> Cut:
-        """What a loss of power at this instant would leave, put by for `remount`.
+    def lose_power(self, *, keep: float, seed: int, writes: int = 0, within_s: float = 10.0) -> Cut:
+        """The power goes in the middle of the `writes`-th write from now (0: between two), or after
+        `within_s` when there are not so many. Blocks until then.
 
+        From this instant on nothing that is written or flushed is answered, until `remount`.
         keep: share of the sectors written since the last flush that stay, each drawn by itself
         with `seed`; 0: none, 1: all.
         """
-        told = self._order("image", path=str(self._left.resolve()), keep=keep, seed=seed)
+        left = str(self._left)
+        told = self._order("cut", path=left, keep=keep, seed=seed, writes=writes, within_s=within_s)
         return Cut(told["at_risk"], told["kept"])
 
+    def release(self) -> None:
+        """Whoever hangs in a write may end; it is not stored any more."""
+        self._order("release")
+
     def remount(self) -> None:
-        """Mount it as after a boot: from what the snapshot left, where there is one.
+        """Mount it as after a boot: from what a loss of power left, where there was one.
 
         Whoever has files open on it has lost them: strike the device before (power.py does).
         """
+        self.release()
         self._unmount()
         if self._left.exists():
             self._left.replace(self._image)

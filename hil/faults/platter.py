@@ -8,7 +8,7 @@ slow, and fail.
     python -m hil.faults.platter FILE IMAGE
 
 serves IMAGE as FILE until its standard input ends, and takes a line of JSON for each order (see
-`_ORDERS`). One thread, so that what a cut leaves is of one instant. Needs root and /dev/fuse.
+`Server`). One thread, so that what a cut leaves is of one instant. Needs root and /dev/fuse.
 Source: linux/fuse.h, protocol 7.31.
 """
 
@@ -119,11 +119,16 @@ class Platter:
 
 
 class Served:
-    """The FUSE side: a file system that is one file."""
+    """The FUSE side: a file system that is one file.
+
+    hold: a write is done and not answered until `release`.
+    """
 
     def __init__(self, platter: Platter, fuse: int) -> None:
+        self.hold = False
         self._platter = platter
         self._fuse = fuse
+        self._held: list[bytes] = []
         self._answers: dict[int, Callable[[bytes], bytes]] = {
             _INIT: self._init,
             _GETATTR: self._attributes,
@@ -147,10 +152,24 @@ class Served:
         if op not in _SILENT:
             code, body = self._answer(op, request[_IN.size :])
             answer = _OUT.pack(_OUT.size + len(body), -code, unique) + body
-            try:
-                os.write(self._fuse, answer)
-            except OSError as error:
-                return error.errno == errno.ENOENT  # whoever asked is no more
+            if op == _WRITE and self.hold:
+                self._held.append(answer)
+                return True
+            return self._give(answer)
+        return True
+
+    def release(self) -> None:
+        """Give the answers that were held back."""
+        self.hold = False
+        for answer in self._held:
+            self._give(answer)
+        self._held.clear()
+
+    def _give(self, answer: bytes) -> bool:
+        try:
+            os.write(self._fuse, answer)
+        except OSError as error:
+            return error.errno == errno.ENOENT  # whoever asked is no more
         return True
 
     def _answer(self, op: int, body: bytes) -> tuple[int, bytes]:
@@ -188,31 +207,95 @@ class Served:
         return b""
 
 
-def _image(platter: Platter, path: str, keep: float, seed: int) -> Mapping[str, int]:
-    at_risk, kept = platter.image(Path(path), keep, seed)
-    return {"at_risk": at_risk, "kept": kept}
+class Server:
+    """Requests of the kernel, and orders of the rig.
 
+    A cut waits for the `writes`-th write from now (0: for none), `within_s` at most. From then on
+    nobody is answered: whoever waits for a flush waits, so that nothing after it can be promised to
+    anybody. `release` goes on, with the image made.
+    """
 
-def _slow(platter: Platter, read_s: float, write_s: float, flush_s: float) -> Mapping[str, int]:
-    platter.slow_s = {_READ: read_s, _WRITE: write_s, _FSYNC: flush_s}
-    return {}
+    def __init__(self, platter: Platter, served: Served, fuse: int) -> None:
+        self._platter = platter
+        self._served = served
+        self._fuse = fuse
+        self._cut: dict[str, Any] | None = None  # what was ordered and has not come yet
+        self._at_write, self._deadline = 0, 0.0
+        self._gone = False
+        self._orders: dict[str, Callable[..., Mapping[str, int] | None]] = {
+            "cut": self._arm,
+            "release": self._release,
+            "slow": self._slow,
+            "fail": self._fail,
+            "count": self._count,
+        }
 
+    def run(self) -> None:
+        """Until standard input ends or the file is unmounted."""
+        orders = sys.stdin.fileno()
+        pending = b""
+        while True:
+            watched = [orders] if self._gone else [self._fuse, orders]
+            left_s = None if self._cut is None else max(0.0, self._deadline - time.monotonic())
+            ready, _, _ = select.select(watched, [], [], left_s)
+            if self._fuse in ready and not self._served.step():
+                return
+            self._look()
+            if orders in ready:
+                data = os.read(orders, 65536)
+                if not data:
+                    return
+                *lines, pending = (pending + data).split(b"\n")
+                for line in lines:
+                    self._obey(json.loads(line))
 
-def _fail(platter: Platter, *, failing: bool) -> Mapping[str, int]:
-    platter.failing = {_READ, _WRITE, _FSYNC} if failing else set()
-    return {}
+    def _obey(self, order: dict[str, Any]) -> None:
+        try:
+            told = self._orders[order.pop("do")](**order)
+        except OSError as error:
+            told = {"error": str(error)}  # type: ignore[dict-item]
+        if told is not None:
+            _say(told)
 
+    def _arm(self, writes: int, within_s: float, **image: Any) -> None:
+        self._cut = image
+        self._at_write = self._platter.writes + writes
+        self._deadline = time.monotonic() + within_s
+        self._served.hold = writes == 1
+        self._look()
 
-def _count(platter: Platter) -> Mapping[str, int]:
-    return {"writes": platter.writes, "written": platter.written, "flushes": platter.flushes}
+    def _look(self) -> None:
+        """Whether the moment of the cut has come."""
+        if self._cut is None:
+            return
+        missing = self._at_write - self._platter.writes
+        self._served.hold = missing <= 1
+        if missing > 0 and time.monotonic() < self._deadline:
+            return
+        image, self._cut, self._gone = self._cut, None, True
+        try:
+            path = Path(image["path"])
+            at_risk, kept = self._platter.image(path, image["keep"], image["seed"])
+            _say({"at_risk": at_risk, "kept": kept})
+        except OSError as error:
+            _say({"error": str(error)})
 
+    def _release(self) -> Mapping[str, int]:
+        self._gone = False
+        self._served.release()
+        return {}
 
-_ORDERS: dict[str, Callable[..., Mapping[str, int]]] = {
-    "image": _image,
-    "slow": _slow,
-    "fail": _fail,
-    "count": _count,
-}
+    def _slow(self, read_s: float, write_s: float, flush_s: float) -> Mapping[str, int]:
+        self._platter.slow_s = {_READ: read_s, _WRITE: write_s, _FSYNC: flush_s}
+        return {}
+
+    def _fail(self, *, failing: bool) -> Mapping[str, int]:
+        self._platter.failing = {_READ, _WRITE, _FSYNC} if failing else set()
+        return {}
+
+    def _count(self) -> Mapping[str, int]:
+        platter = self._platter
+        return {"writes": platter.writes, "written": platter.written, "flushes": platter.flushes}
 
 
 def mount(file: Path) -> int:
@@ -235,28 +318,9 @@ def serve(file: Path, image: Path) -> int:
     except OSError as error:
         _say({"error": str(error)})
         return 1
-    served = Served(platter, fuse)
     _say({})
-    orders = sys.stdin.fileno()
-    pending = b""
-    while True:
-        ready, _, _ = select.select([fuse, orders], [], [])
-        if fuse in ready and not served.step():
-            return 0
-        if orders in ready:
-            data = os.read(orders, 65536)
-            if not data:
-                return 0
-            *lines, pending = (pending + data).split(b"\n")
-            for line in lines:
-                _say(_obey(platter, json.loads(line)))
-
-
-def _obey(platter: Platter, order: dict[str, Any]) -> Mapping[str, Any]:
-    try:
-        return _ORDERS[order.pop("do")](platter, **order)
-    except OSError as error:
-        return {"error": str(error)}
+    Server(platter, Served(platter, fuse), fuse).run()
+    return 0
 
 
 def _say(answer: Mapping[str, Any]) -> None:

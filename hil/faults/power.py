@@ -1,9 +1,9 @@
 """The power goes while a device writes.
 
-`cut`, on a disk of the rig's own, proves the most: the device's processes stand still between two
-instructions, and what stays is what a real disk with a volatile cache may have kept, sector by
-sector in any order since its last flush, under a real ext4 with its journal. What it does not show:
-sectors torn within, and disks that lie about a flush.
+`cut`, on a disk of the rig's own, proves the most. The power goes in the middle of a write, and
+what stays is what a real disk with a volatile cache may have kept, sector by sector in any order
+since its last flush, under a real ext4 with its journal; nothing is confirmed to the device after
+that. What it does not show: sectors torn within, and disks that lie about a flush.
 
 `model` works everywhere, without root, and shows less. It knows nothing of what was flushed, so it
 may lose writes between two looks that a real disk had confirmed. So after it nothing may be asked
@@ -24,20 +24,24 @@ from hil.faults.disk import Cut, Disk
 from hil.faults.platter import SECTOR
 
 
-async def cut(device: Agent, disk: Disk, *, keep: float, seed: int) -> Cut:
+async def cut(
+    device: Agent, disk: Disk, *, keep: float, seed: int, writes: int = 0, within_s: float = 10.0
+) -> Cut:
     """Power off and on: the device is dead, its disk is mounted again.
 
     Its next start is another boot, whose monotonic clocks begin anew, where boot.py can do that.
-
-    keep, seed: as in Disk.snapshot. Raises: BenchError.
+    All as in Disk.lose_power: writes = 0 cuts now, n in the middle of the n-th write from now.
+    Raises: BenchError.
     """
-    # Standing still first: nothing may leave for the broker after the instant of the cut.
+    left = await asyncio.to_thread(
+        disk.lose_power, keep=keep, seed=seed, writes=writes, within_s=within_s
+    )
+    # Nothing is flushed since, so nothing may have left for the broker that is not on the disk.
+    # Who hangs in a write dies only when that is answered.
     for process in device.tree():
-        processes.freeze(process)
-    try:
-        left = await asyncio.to_thread(disk.snapshot, keep=keep, seed=seed)
-    finally:
-        await device.strike("all")
+        processes.kill(process)
+    await asyncio.to_thread(disk.release)
+    await device.strike("all")
     await asyncio.to_thread(disk.remount)
     if not boot.lacking():
         device.reboot()

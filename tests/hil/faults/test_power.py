@@ -6,6 +6,8 @@ import asyncio
 import ctypes
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +46,7 @@ def test_what_was_synced_survives_and_what_was_not_may_be_gone(tmp_path: Path, k
             file.write(b"synced")
             os.fsync(file.fileno())
             file.write(b" and not synced")
-            left = disk.snapshot(keep=keep, seed=3)
-            os.fsync(file.fileno())  # too late: the power had gone
+            left = disk.lose_power(keep=keep, seed=3)
         disk.remount()
         assert (disk.path / "kept").read_bytes() == b"synced"
         assert (disk.path / "open").read_bytes() in (b"", b"never synced")
@@ -61,7 +62,7 @@ def test_of_sectors_without_a_flush_any_may_stay_and_the_seed_says_which(tmp_pat
         os.fsync(file)
         os.pwrite(file, b"new!" * (1 << 18), 0)
         write_out(file, 1 << 20)
-        left = disk.snapshot(keep=0.5, seed=3)
+        left = disk.lose_power(keep=0.5, seed=3)
         os.close(file)
         disk.remount()
         data = (disk.path / "big").read_bytes()
@@ -69,6 +70,32 @@ def test_of_sectors_without_a_flush_any_may_stay_and_the_seed_says_which(tmp_pat
     assert set(sectors) == {b"old!", b"new!"}
     assert left.at_risk >= 2048
     assert 800 < sectors.count(b"new!") < 1250
+
+
+@needs_disk
+def test_in_the_middle_of_a_write_the_power_is_gone_and_no_flush_comes_back(tmp_path: Path) -> None:
+    program = (
+        "import os, sys\n"
+        "with open(sys.argv[1], 'wb', buffering=0) as file:\n"
+        "    while True:\n"
+        "        file.write(bytes(3000)); os.fsync(file.fileno()); print('synced', flush=True)"
+    )
+    with Disk(tmp_path) as disk:
+        path = disk.path / "grows"
+        with subprocess.Popen(
+            [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True
+        ) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "synced\n"
+            left = disk.lose_power(keep=0.0, seed=1, writes=20)
+            assert left.at_risk > 0  # in the middle, so something was not flushed
+            writer.kill()
+            disk.release()
+            synced = 1 + writer.stdout.read().count("synced")
+        disk.remount()
+        size = path.stat().st_size
+        # What the program was told is there; of the write that was cut nothing had to stay.
+        assert synced * 3000 <= size <= (synced + 1) * 3000
 
 
 def write_out(file: int, size: int) -> None:
@@ -114,6 +141,7 @@ def test_whatever_the_power_takes_what_a_consumer_has_stays_in_the_log(tmp_path:
     chance = random.Random(11)
 
     async def scenario() -> None:
+        at_risk = 0
         with Mosquitto(tmp_path / "broker") as broker, Disk(tmp_path / "disk") as disk:
             device = Agent(disk.path / "device")
             site = compose([simulated()], node="ftu-1", broker=broker.url)
@@ -127,11 +155,13 @@ def test_whatever_the_power_takes_what_a_consumer_has_stays_in_the_log(tmp_path:
                         "faults between the cuts",
                         60,
                     )
-                    await power.cut(device, disk, keep=keep, seed=number)
+                    left = await power.cut(device, disk, keep=keep, seed=number, writes=number + 2)
+                    at_risk += left.at_risk
                 await device.start(site)
                 known = len(central.told("fault"))
                 await central.until(lambda: len(central.told("fault")) > known, "a fault", 60)
                 assert await device.stop() == 0
+                assert at_risk > 0  # the cuts met something
                 assert verify(device.log).ok
                 epochs = {key_of(r.told)[1] for r in central.received}
                 assert len(epochs) == 1
