@@ -84,17 +84,23 @@ class Listener:
         except (StoreError, UplinkError) as error:
             raise BenchError(f"listener {self._name}", str(error)) from error
 
-    async def until(self, true: Callable[[], object], what: str, within_s: float = 20.0) -> None:
-        """Wait until it holds; looked at with each batch that comes. Raises: BenchError."""
+    async def heard(self, true: Callable[[], object], within_s: float) -> bool:
+        """Wait until it holds, looking with each batch that comes; False when it does not."""
         deadline = time.monotonic() + within_s
         while not true():
             left_s = deadline - time.monotonic()
             if left_s <= 0:
-                raise BenchError(f"listener {self._name}", f"waited {within_s:g} s for {what}")
+                return False
             self._news.clear()
             with contextlib.suppress(TimeoutError):
                 # What it waits for may show elsewhere too, so it looks now and then.
                 await asyncio.wait_for(self._news.wait(), min(left_s, 0.1))
+        return True
+
+    async def until(self, true: Callable[[], object], what: str, within_s: float = 20.0) -> None:
+        """The same for what the bench itself rests on. Raises: BenchError when it does not hold."""
+        if not await self.heard(true, within_s):
+            raise BenchError(f"listener {self._name}", f"waited {within_s:g} s for {what}")
 
     def told(self, event: str, **fields: object) -> list[Receipt]:
         """Receipts of this event whose fields have these values, e.g. bay="head"."""

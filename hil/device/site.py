@@ -7,8 +7,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from hil.case import Bay, Recording
+from hil.instruments.contract import Instrument
 
 DATA_DIR = "data"
 
@@ -22,6 +24,17 @@ class Terminal:
     nominal_hz: int
     sensor: str
     channels: str
+
+    @classmethod
+    def of(cls, recording: Recording, instrument: Instrument) -> Self:
+        """The terminal that measured this recording, read by the instrument that plays it."""
+        return cls(
+            recording.terminal,
+            recording.bay,
+            recording.nominal_hz,
+            instrument.sensor(),
+            instrument.channels(),
+        )
 
 
 def compose(
