@@ -17,7 +17,7 @@ from hil.device.site import compose
 from hil.errors import BenchError
 from hil.faults.broker import Mosquitto
 from tests.agent.uplink.broker import run
-from tests.hil.feeders import simulated
+from tests.hil.feeders import ENDED, simulated
 
 LABGRID = Path(os.environ.get("FTU_LABGRID", "build/labgrid/bin/python"))
 ENVIRONMENT = """
@@ -87,7 +87,7 @@ def test_a_board_is_powered_logged_into_started_struck_and_stopped(
                 known = len(central.told("fault"))
                 await device.start(site)
                 await central.until(lambda: len(central.told("fault")) > known, "one more", 60)
-                assert await device.stop() == 0
+                assert await device.stop() in ENDED
                 assert device.said().count("guard started") == 3
                 assert (tmp_path / "board" / "agent" / "site.toml").read_text() == site
             assert set(central.arrivals().values()) == {1}
