@@ -48,26 +48,27 @@ async def _until_signal(
                 sys.stdout.flush()
 
 
-def _json(delivered: Delivered) -> str:
+def told(delivered: Delivered) -> dict[str, object]:
+    """What `--json` shows of it, as the object of its line."""
     if isinstance(delivered, DeclaredLost):
         lost = delivered
-        told: dict[str, object] = {
+        key = {"node": lost.node, "epoch": lost.epoch, "lane": lost.lane, "seq": lost.first}
+        shown: dict[str, object] = {
             "event": "log_loss",
             "lost": [lost.first, lost.last],
             "reason": lost.reason,
-            "key": {
-                "node": lost.node,
-                "epoch": lost.epoch,
-                "lane": lost.lane,
-                "seq": lost.first,
-            },
+            "key": key,
         }
-        return json.dumps({"site": lost.site, **told}, ensure_ascii=False)
+        return {"site": lost.site, **shown}
     try:
-        told = entries.delivered_json(delivered.entry, delivered.key)
+        shown = entries.delivered_json(delivered.entry, delivered.key)
     except RecordError as error:  # of a newer terminal: its key counts all the same
-        told = {"event": "unknown", "detail": str(error), "key": _key(delivered)}
-    return json.dumps({"site": delivered.site, **told}, ensure_ascii=False)
+        shown = {"event": "unknown", "detail": str(error), "key": _key(delivered)}
+    return {"site": delivered.site, **shown}
+
+
+def _json(delivered: Delivered) -> str:
+    return json.dumps(told(delivered), ensure_ascii=False)
 
 
 def _key(delivered: Received) -> dict[str, object]:

@@ -28,7 +28,7 @@ from agent.records import Event
 from agent.store import cbor, entries, entry
 from agent.store.journal import Journal, LaneReader, Stored
 from bench.table import Row, interleaved
-from tests.agent.uplink.broker import Mosquitto
+from hil.faults.broker import Mosquitto
 from tests.house import HEALTHY, Agent, until
 from tests.meter import Meter
 
@@ -218,7 +218,7 @@ def agent(folder: Path, *, driver: str, options: str, uplink: str) -> Iterator[t
     """An agent that runs, and when it was started. [us, monotonic]"""
     running = Agent(folder, SITE.format(driver=driver, options=options, uplink=uplink))
     begun_us = kernel_time.now_us()
-    running.start(environment())
+    running.start({"PYTHONDONTWRITEBYTECODE": ""})  # which Python takes as not set
     try:
         yield running, begun_us
         running.end()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,7 +16,9 @@ from typing import Any
 
 from agent.store import cbor, entry
 from agent.store.journal import Lost, Stored, export
-from tests.agent.uplink.broker import Mosquitto
+from hil.device import agent as device
+from hil.faults import processes
+from hil.faults.broker import Mosquitto
 from tests.meter import Meter
 
 SITE = """
@@ -94,43 +95,33 @@ def until(true: Callable[[], Any], what: str, within_s: float = 20.0) -> Any:
 
 
 class Agent:
-    """`ftu-agent run` as a real process tree."""
+    """The rig's agent for tests that need no event loop: each call is done when it returns."""
 
     def __init__(self, folder: Path, site: str) -> None:
-        self.site = folder / "site.toml"
-        self.site.write_text(site)
-        self.log = folder / "data" / "log"
-        self._said = folder / "agent.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._device = device.Agent(folder)
+        self._text = site
+        self.site = self._device.site
+        self.log = self._device.log
 
     def start(self, environment: dict[str, str] | None = None) -> None:
-        with self._said.open("ab") as said:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "run", "--site", str(self.site)],
-                stderr=said,
-                env=environment,
-            )
+        self._device.spawn(self._text, environment)
 
     @property
     def process(self) -> int:
         """Number of the supervisor."""
-        assert self._process is not None
-        return self._process.pid
+        return self._device.process
 
     def said(self) -> str:
-        return self._said.read_text() if self._said.exists() else ""
+        return self._device.said()
 
     def starts(self, role: str) -> list[int]:
         """Process numbers that this role has had."""
-        return [int(n) for n in re.findall(rf"{role} started \(process (\d+)\)", self.said())]
+        return self._device.starts(role)
 
     def strike(self, role: str) -> bool:
         """SIGKILL of the present guard or link at once; False when there is none just now."""
         started = self.starts(role)
-        if not started or not alive(started[-1]):
-            return False
-        os.kill(started[-1], signal.SIGKILL)
-        return True
+        return bool(started) and processes.kill(started[-1])
 
     def kill(self, role: str) -> None:
         """SIGKILL of the present guard or link; it is back under a new number."""
@@ -140,33 +131,22 @@ class Agent:
 
     def kill_all(self) -> None:
         """SIGKILL of the supervisor: its children end by themselves."""
-        assert self._process is not None
         children = [self.starts("guard")[-1], self.starts("link")[-1]]
-        self._process.kill()
-        self._process.wait()
-        until(lambda: not any(map(alive, children)), "the end of the orphans", 5.0)
+        os.kill(self.process, signal.SIGKILL)
+        self._device.status()
+        until(lambda: not any(map(processes.alive, children)), "the end of the orphans", 5.0)
 
     def put_down(self) -> None:
         """Whatever state it is in."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        self._device.put_down()
 
     def end(self) -> int:
-        assert self._process is not None
-        self._process.terminate()
-        return self._process.wait(timeout=5)
+        os.kill(self.process, signal.SIGTERM)
+        until(lambda: not self._device.running, "the agent's goodbye", 5.0)
+        return self._device.status()
 
     def records(self) -> list[tuple[str, Any]]:
         return [] if not self.log.is_dir() else list(export(self.log))
-
-
-def alive(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 class Consumer:

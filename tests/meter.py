@@ -11,7 +11,7 @@ from typing import Any, Self
 from pymodbus.server import ModbusTcpServer
 
 from hil.instruments.modbus_unit import MeterUnit, served
-from tests.agent.uplink.broker import LOOPBACK, free_port
+from hil.loopback import LOOPBACK, free_port
 
 
 class Meter:

@@ -22,7 +22,7 @@ from agent.store import cbor, entries, entry
 from agent.uplink import wire
 from agent.uplink.mqtt import connect
 from bench.walk import quarters
-from tests.agent.uplink.broker import Mosquitto
+from hil.faults.broker import Mosquitto
 
 CDDL = Path("agent/uplink/ftu.cddl").resolve()
 # What stands behind the node, or instead of one, to the rule of the schema.

@@ -18,7 +18,7 @@ from agent.sensors.modbus import Modbus, from_options
 from agent.sensors.modbus_bus import Bus
 from agent.sensors.modbus_line import TcpLine
 from agent.sensors.registers import Point, Profile
-from tests.agent.uplink.broker import LOOPBACK, free_port
+from hil.loopback import LOOPBACK, free_port
 from tests.meter import Meter
 
 HEALTHY = {"ia": 100.25, "ib": 100.5, "ic": 99.0, "ua": 5773.0, "ub": 5774.1, "uc": 5772.9}

@@ -16,16 +16,10 @@ from amqtt.broker import Broker as Amqtt  # type: ignore[import-untyped]
 from agent.errors import UplinkError
 from agent.uplink import mqtt
 from agent.uplink.mqtt import Broker, Message, Port, Refused, Will, connect, parse_broker
-from tests.agent.uplink.broker import (
-    LOOPBACK,
-    Mosquitto,
-    eventually,
-    free_port,
-    mosquitto,
-    run,
-    serving,
-    wire,
-)
+from hil.faults.broker import Mosquitto
+from hil.faults.proxy import Proxy
+from hil.loopback import LOOPBACK, free_port
+from tests.agent.uplink.broker import eventually, mosquitto, run, serving
 
 
 @pytest.fixture
@@ -122,7 +116,7 @@ def test_a_broker_without_mqtt_5_gets_311(
     broker: Mosquitto, answer: bytes, attempts: list[int]
 ) -> None:
     async def scenario() -> None:
-        async with wire(broker.port, no_version5=answer) as between:
+        async with Proxy(broker.port, refusal=answer) as between:
             async with connect(between.url, "one") as port:
                 assert port.protocol == "311"
                 await port.subscribe("t")
@@ -163,7 +157,7 @@ def test_the_demos_embedded_broker_is_reached_by_311(caplog: pytest.LogCaptureFi
 
 def test_a_protocol_that_is_asked_for_is_not_replaced(broker: Mosquitto) -> None:
     async def scenario() -> None:
-        async with wire(broker.port, no_version5=b"\x20\x03\x00\x84\x00") as between:
+        async with Proxy(broker.port, refusal=b"\x20\x03\x00\x84\x00") as between:
             with pytest.raises(Refused) as caught:
                 async with connect(between.url, "one", protocol="5"):
                     pass
@@ -411,7 +405,7 @@ def test_whoever_waits_when_the_broker_is_killed_hears_it_at_once(
     broker: Mosquitto, protocol: str
 ) -> None:
     async def scenario() -> None:
-        async with wire(broker.port) as between:
+        async with Proxy(broker.port) as between:
             with pytest.raises(UplinkError):
                 async with connect(between.url, "one", protocol=protocol) as port:
                     between.silence()
@@ -437,7 +431,7 @@ def test_whoever_waits_when_the_broker_is_killed_hears_it_at_once(
 
 def test_a_new_connection_knows_nothing_of_the_old_one(broker: Mosquitto) -> None:
     async def scenario() -> None:
-        async with wire(broker.port) as between:
+        async with Proxy(broker.port) as between:
             with contextlib.suppress(UplinkError):
                 async with connect(between.url, "one") as port:
                     await port.subscribe("t")
@@ -513,7 +507,7 @@ def test_a_topic_that_is_not_text_is_left_out(broker: Mosquitto) -> None:
 
 def test_a_link_that_goes_silent_is_noticed(broker: Mosquitto) -> None:
     async def scenario() -> None:
-        async with wire(broker.port) as between:
+        async with Proxy(broker.port) as between:
             with pytest.raises(UplinkError):
                 async with connect(between.url, "one", keepalive_s=2) as port:
                     between.silence()
@@ -535,7 +529,7 @@ def test_a_quiet_link_that_lives_is_kept(broker: Mosquitto) -> None:
 
 def test_a_broker_that_never_confirms_is_given_up(broker: Mosquitto) -> None:
     async def scenario() -> None:
-        async with wire(broker.port) as between:
+        async with Proxy(broker.port) as between:
             with pytest.raises(UplinkError, match=r"no answer to publish on t within 0\.2 s"):
                 async with connect(between.url, "one", answer_timeout_s=0.2) as port:
                     between.silence()

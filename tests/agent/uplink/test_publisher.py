@@ -19,7 +19,8 @@ from agent.uplink.backoff import Backoff
 from agent.uplink.consumer import Consumer, Received, listen
 from agent.uplink.mqtt import connect
 from agent.uplink.publisher import Identity, Publisher
-from tests.agent.uplink.broker import Mosquitto, eventually, mosquitto, run
+from hil.faults.broker import Mosquitto
+from tests.agent.uplink.broker import eventually, mosquitto, run
 
 IDENTITY = Identity(site="site", node="node", model="m", config_hash=b"h", versions={"agent": "0"})
 

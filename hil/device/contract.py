@@ -1,0 +1,52 @@
+"""The one promise of a device under test: it takes a site file, runs, is struck, and ends.
+
+Everything else about it is learnt from outside: what arrives at the consumer, what its log holds.
+A device is one file; it may be processes on this machine, another firmware, or a board on a bench.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Protocol, Self
+
+Part = Literal["guard", "link", "all"]
+PARTS: tuple[Part, ...] = ("guard", "link", "all")
+
+
+class Device(Protocol):
+    """Its files stay through stop, strike and start, as those of a terminal do; `async with` ends
+    it, whatever state it is in.
+    """
+
+    @property
+    def log(self) -> Path | None:
+        """The folder of its log, to be read and damaged while it stands; None: out of reach."""
+        ...
+
+    async def start(self, site: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start it with this site file (TOML text), and return once it runs.
+
+        environment: more variables for its processes: how faults.clock reaches it.
+        Raises: BenchError when it runs already, or cannot be started, with its last words.
+        """
+        ...
+
+    async def stop(self) -> int:
+        """Ask it to end; its exit status, once it has. Raises: BenchError when it does not."""
+        ...
+
+    async def strike(self, part: Part) -> bool:
+        """SIGKILL of a part at once; False when that part is not alive just now.
+
+        "all": the whole device, as if its processor stopped; it has to be started again.
+        """
+        ...
+
+    def said(self) -> str:
+        """Its own log lines since it was made, over all its starts."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
