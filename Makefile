@@ -39,6 +39,7 @@ lock:  ## locks/ anew from pyproject.toml; ARGS="--upgrade" takes newer versions
 	$(LOCK) pyproject.toml --group build --extra demo --extra plot -o locks/run.lock
 	$(LOCK) pyproject.toml --extra demo --extra plot --extra test -c locks/run.lock -o locks/test.lock
 	$(LOCK) --group zcbor -o locks/zcbor.lock
+	$(LOCK) --group labgrid -o locks/labgrid.lock
 
 docs:  ## the pages that are printed from the code
 	@./prepare.sh run

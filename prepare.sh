@@ -127,11 +127,10 @@ broker() {
   as_root update-rc.d mosquitto disable >>"$APT_LOG" 2>&1
 }
 
-# What the rig stands on: the solver; a wrong clock; filesystems of its own; a pair of network
-# interfaces and a decoder that is not ours; sound cards.
+# What the rig stands on: the solver; a filesystem of its own; a pair of network interfaces, and a
+# decoder that is not ours; sound cards.
 rig() {
-  packages ngspice:ngspice faketime:faketime mkfs.ext4:e2fsprogs ip:iproute2 tshark:tshark \
-    aplay:alsa-utils
+  packages ngspice:ngspice mkfs.ext4:e2fsprogs ip:iproute2 tshark:tshark aplay:alsa-utils
 }
 
 browser() { packages chromium:chromium chromedriver:chromium-driver; }

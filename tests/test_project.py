@@ -229,6 +229,7 @@ def requirements(lock: str) -> list[Requirement]:
         "run": project["dependencies"] + extras["demo"] + extras["plot"] + groups["build"],
         "test": project["dependencies"] + extras["demo"] + extras["plot"] + extras["test"],
         "zcbor": groups["zcbor"],
+        "labgrid": groups["labgrid"],
     }[lock]
     return [Requirement(text) for text in asked]
 
@@ -242,7 +243,7 @@ def pins(lock: str) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("lock", ["run", "test", "zcbor"])
+@pytest.mark.parametrize("lock", ["run", "test", "zcbor", "labgrid"])
 def test_the_lock_file_covers_every_dependency(lock: str) -> None:
     pinned = pins(lock)
 
@@ -252,7 +253,7 @@ def test_the_lock_file_covers_every_dependency(lock: str) -> None:
         assert all(requirement.specifier.contains(version) for version in versions)
 
 
-@pytest.mark.parametrize("lock", ["run", "test", "zcbor"])
+@pytest.mark.parametrize("lock", ["run", "test", "zcbor", "labgrid"])
 def test_the_lock_file_has_hashes_and_no_address(lock: str) -> None:
     text = (ROOT / f"locks/{lock}.lock").read_text()
     entries = re.split(r"^(?=[a-z0-9._-]+==)", text, flags=re.MULTILINE)[1:]
@@ -279,7 +280,7 @@ def test_the_version_is_the_head_of_the_changelog() -> None:
 
 def test_every_dependency_has_its_reason() -> None:
     page = (ROOT / "docs/decisions/0007-dependencies.md").read_text()
-    asked = [r.name for lock in ("run", "test", "zcbor") for r in requirements(lock)]
+    asked = [r.name for lock in ("run", "test", "zcbor", "labgrid") for r in requirements(lock)]
 
     assert [name for name in asked if not re.search(rf"\b{re.escape(name)}\b", page)] == []
 
