@@ -1,0 +1,201 @@
+"""Runs a scenario: gets its case, builds what stands around the device, has it judged.
+
+A problem of the bench itself ends as BROKEN with its first cause and says nothing about the device.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hil.case import Case
+from hil.errors import BenchError, CaseError, RigError
+from hil.scenarios.came import Came
+from hil.scenarios.cast import judged
+from hil.scenarios.judge import judge
+from hil.scenarios.replaying import replay
+from hil.scenarios.scenario import Draw, Scenario
+from hil.verdict import BROKEN, FAILED, NOT_YET, PASSED, Check, Latency, Moment, Outcome
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+@dataclass(frozen=True, slots=True)
+class Dut:
+    """The device under test. name: "agent", "firmware", or a labgrid file; command: its words."""
+
+    name: str = "agent"
+    command: Sequence[str] = (sys.executable, "-m", "agent")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What running gave, before the judgement."""
+
+    came: Came
+    checks: Sequence[Check] = ()
+    timeline: Sequence[Moment] = ()
+    latencies: Sequence[Latency] = ()
+    events: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    jitter_ms: float | None = None
+
+
+def run(scenario: Scenario, folder: Path, dut: Dut | None = None) -> Outcome:
+    """The whole of a scenario. folder: takes the case's records and what the device left."""
+    begun = time.monotonic()
+    case: Case | None = None
+    try:
+        case = case_of(scenario)
+        records = _laid_out(scenario, case, folder)
+        ran = _ran(scenario, case, folder, dut or Dut())
+        checks = [*ran.checks, *judge(scenario, case, ran.came)]
+        if not checks:
+            raise CaseError(
+                scenario.name, "nothing is asked of the device", "[[expect]] or a truth"
+            )
+    except RigError as error:
+        return _outcome(scenario, case, time.monotonic() - begun, problem=str(error))
+    seconds = time.monotonic() - begun
+    timeline = sorted([*_plant_moments(case), *ran.timeline], key=lambda moment: moment.t_s)
+    return _outcome(
+        scenario,
+        case,
+        seconds,
+        checks=checks,
+        timeline=timeline,
+        latencies=ran.latencies,
+        events=ran.events,
+        records=records,
+        jitter_ms=ran.jitter_ms,
+    )
+
+
+def case_of(scenario: Scenario) -> Case | None:
+    """The committed or drawn case; None where the scenario needs none. Raises: RigError."""
+    if scenario.golden:
+        return Case.load(GOLDEN / scenario.golden)
+    return drawn(scenario.draw) if scenario.draw else None
+
+
+def drawn(draw: Draw) -> Case:
+    """The case from plant/, solved or out of its cache. Raises: RigError."""
+    try:
+        plant = importlib.import_module("hil.plant.draw")
+    except ModuleNotFoundError as error:
+        raise BenchError("hil.plant", f"{error}", "the room that draws cases") from error
+    try:
+        case: Case = plant.case(draw.what, draw.earthing, draw.seed, **draw.overrides)
+    except TypeError as error:
+        where = f"[draw] what = {draw.what!r}"
+        raise CaseError(where, f"{error}", "overrides that this class has") from error
+    return case
+
+
+def _laid_out(scenario: Scenario, case: Case | None, folder: Path) -> dict[str, Path]:
+    """The case's records in `folder`; where each terminal's header lies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if case is None:
+        return {}
+    case.save(folder)
+    return {name: folder / f"{name}.cfg" for name in judged(scenario, case)}
+
+
+def _ran(scenario: Scenario, case: Case | None, folder: Path, dut: Dut) -> Run:
+    if scenario.live:
+        try:
+            live = importlib.import_module("hil.scenarios.live")
+        except ModuleNotFoundError as error:
+            raise BenchError("hil.scenarios.live", f"{error}", "the rooms it stands on") from error
+        ran: Run = live.run(scenario, case, folder, dut)
+        return ran
+    if case is None:
+        raise CaseError(scenario.name, "there is no case to replay", 'case = "golden:NAME", [draw]')
+    done = replay(scenario, case, folder, dut.command)
+    checks = []
+    if done.crashed:
+        line = next(iter(done.said.strip().splitlines()[-1:]), "")
+        checks.append(Check("no traceback", False, f"the device crashed: {line}"))
+    return Run(
+        came=Came(plays=[done.events]),
+        checks=checks,
+        timeline=[*decisions(done.events)],
+        events=done.events,
+    )
+
+
+def decisions(events: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Moment]:
+    """Each event that has a time, as a moment of the timeline."""
+    moments = []
+    for name, told in events.items():
+        for event in told:
+            if isinstance(event.get("t"), int | float):
+                words = [event["event"], event.get("kind"), event.get("direction")]
+                text = " ".join(str(word) for word in words if word)
+                alarm = ", alarm" if event.get("alarm") else ""
+                moments.append(Moment(float(event["t"]), "decision", name, text + alarm))
+    return moments
+
+
+def _plant_moments(case: Case | None) -> list[Moment]:
+    """What happened on the network."""
+    if case is None:
+        return []
+    truth = case.truth
+    moments = [
+        Moment(stage.onset_s, "plant", stage.section, f"{truth.what} {stage.kind}".strip())
+        for stage in truth.stages
+    ]
+    if not moments and truth.onset_s is not None:
+        text = f"{truth.what} {truth.kind}".strip()
+        moments.append(Moment(truth.onset_s, "plant", truth.section, text))
+    if truth.cleared_s is not None:
+        moments.append(Moment(truth.cleared_s, "plant", truth.section, "cleared"))
+    for section, states in truth.sections.items():
+        moments += [
+            Moment(state.since_s, "plant", section, f"live: {state.live or 'no phase'}")
+            for state in states
+            if state.since_s > 0
+        ]
+    return moments
+
+
+def _outcome(
+    scenario: Scenario,
+    case: Case | None,
+    seconds: float,
+    *,
+    checks: Sequence[Check] = (),
+    problem: str = "",
+    **shown: Any,
+) -> Outcome:
+    status, problem = _status(scenario, checks, problem)
+    return Outcome(
+        scenario=scenario.name,
+        title=scenario.title,
+        rows=scenario.rows,
+        status=status,
+        checks=checks,
+        seconds=seconds,
+        not_yet=scenario.not_yet,
+        problem=problem,
+        case=case.name if case else "",
+        seed=case.seed if case else (scenario.draw.seed if scenario.draw else 0),
+        **shown,
+    )
+
+
+def _status(scenario: Scenario, checks: Sequence[Check], problem: str) -> tuple[str, str]:
+    """The verdict; a mark that nobody needs any more is a failure, so that it is taken out."""
+    if problem:
+        return BROKEN, problem
+    passed = all(check.passed for check in checks)
+    if not scenario.not_yet:
+        return (PASSED if passed else FAILED), ""
+    if passed:
+        return FAILED, "passes already: take not_yet out of its file"
+    return NOT_YET, ""

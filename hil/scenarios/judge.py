@@ -1,0 +1,152 @@
+"""The verdict on one run: each thing that had to be so, whether it was, and what was seen.
+
+Pure: a scenario, the truth of its case and what came go in, checks come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hil.case import Case, Truth
+from hil.scenarios import arrived, expected, terminal
+from hil.scenarios.came import Came, Event, Events
+from hil.scenarios.cast import judged
+from hil.scenarios.evidence import listed, shown
+from hil.scenarios.scenario import Scenario
+from hil.scenarios.terminal import Due, Spoken
+from hil.verdict import Check
+
+
+def judge(scenario: Scenario, case: Case | None, came: Came) -> list[Check]:
+    """All checks of the scenario, in the order in which a person asks them."""
+    checks: list[Check] = []
+    for number, events in enumerate(came.plays, 1):
+        prefix = f"play {number}: " if len(came.plays) > 1 else ""
+        if case is not None and scenario.truth:
+            checks += [
+                Check(prefix + check.name, check.passed, check.evidence)
+                for check in _by_truth(scenario, case, events)
+            ]
+    checks += expected.checks(scenario, case, came)
+    checks += arrived.checks(scenario, came)
+    return checks
+
+
+# --- by the truth of the case ---
+
+
+def _by_truth(scenario: Scenario, case: Case, events: Events) -> Iterator[Check]:
+    for name in judged(scenario, case):
+        owed = terminal.due(case, name, scenario.unwired)
+        heard = events.get(name, ())
+        said = terminal.spoken(case, heard, owed)
+        if owed.may:
+            yield from (_renamed(name, check) for check in _of_fault(case.truth, owed, said))
+        else:
+            yield _renamed(name, _quiet(owed, said))
+        yield _renamed(name, _other_alarms(scenario, case, name, heard, owed))
+
+
+def _renamed(name: str, check: Check) -> Check:
+    return Check(f"{name}: {check.name}", check.passed, check.evidence)
+
+
+def _of_fault(truth: Truth, owed: Due, said: Spoken) -> Iterator[Check]:
+    """A terminal that the fault is ahead of."""
+    yield _not_before(truth, said)
+    if said.first is None:
+        if owed.must:
+            wanted = " or ".join(owed.hits)
+            yield Check("seen", False, f"no {wanted} with alarm = true{_after(truth)}")
+        else:
+            yield Check("seen", True, f"nothing said, and not counted: {owed.uncounted}")
+        return
+    yield Check("seen", True, f"{shown(said.first)}{_late(truth, said)}")
+    if owed.named:
+        yield _kind(said)
+    if owed.direction:
+        yield _direction(owed, said)
+    if owed.must and owed.latest_ms is not None and truth.onset_s is not None:
+        yield _latency(owed, said)
+    yield _steady(said)
+
+
+def _not_before(truth: Truth, said: Spoken) -> Check:
+    if said.early:
+        return Check(
+            "not before", False, f"before the onset{_at_onset(truth)}: {listed(said.early)}"
+        )
+    return Check("not before", True, f"no alarm before the onset{_at_onset(truth)}")
+
+
+def _kind(said: Spoken) -> Check:
+    right = " or ".join(said.kinds)
+    told = said.kind or "no kind"
+    return Check(
+        "kind",
+        said.kind_right,
+        f"last word within 100 ms after the first is {told}; the fault is {right}",
+    )
+
+
+def _direction(owed: Due, said: Spoken) -> Check:
+    told = said.direction or "no direction"
+    sure = "" if said.confidence is None else f" with confidence {said.confidence:.2f}"
+    evidence = f"first word says {told}{sure}; the fault lies {owed.direction}"
+    return Check("direction", said.direction == owed.direction, evidence)
+
+
+def _latency(owed: Due, said: Spoken) -> Check:
+    late = said.latency_ms if said.latency_ms is not None else float("inf")
+    bar = owed.latest_ms or 0.0
+    evidence = f"decided {late:.1f} ms after the onset; at most {bar:.0f} ms"
+    return Check("latency", late <= bar, evidence)
+
+
+def _steady(said: Spoken) -> Check:
+    if said.contrary:
+        return Check("steady", False, f"later words of another kind: {listed(said.contrary)}")
+    return Check("steady", True, "no later word of another kind")
+
+
+def _quiet(owed: Due, said: Spoken) -> Check:
+    """A terminal that no fault is ahead of; it may say so of one behind it."""
+    if said.early:
+        return Check("quiet", False, f"false alarm: {listed(said.early)}")
+    if owed.direction == "reverse" and said.direction == "forward":
+        return Check("quiet", False, "no alarm, but it says forward of a fault behind it")
+    return Check("quiet", True, "no alarm of a fault, as there is none ahead of this bay")
+
+
+def _other_alarms(
+    scenario: Scenario, case: Case, name: str, events: Sequence[Event], owed: Due
+) -> Check:
+    """Alarms that speak of no fault: right only where all supply is lost, or the scenario says."""
+    section = case.recordings[name].bay.section
+    wrong = [
+        event
+        for event in events
+        if event.get("alarm")
+        and event["event"] not in (*terminal.FAULTS, *scenario.only_alarms)
+        and not (owed.may and event["event"] in owed.hits)
+        and not (
+            event["event"] == "voltage_loss" and terminal.dead(case.truth, section, event["t"])
+        )
+    ]
+    if wrong:
+        return Check("no other alarm", False, f"not called for: {listed(wrong)}")
+    return Check("no other alarm", True, "no alarm that is not called for")
+
+
+def _after(truth: Truth) -> str:
+    return "" if truth.onset_s is None else f" after the onset at {truth.onset_s:.4f} s"
+
+
+def _at_onset(truth: Truth) -> str:
+    return "" if truth.onset_s is None else f" at {truth.onset_s:.4f} s"
+
+
+def _late(truth: Truth, said: Spoken) -> str:
+    if truth.onset_s is None or said.latency_ms is None:
+        return ""
+    return f", {said.latency_ms:.1f} ms after the onset at {truth.onset_s:.4f} s"

@@ -1,0 +1,113 @@
+"""The shortest way to a verdict: the device's own `replay` over the records of a case.
+
+No broker, no clock, no instrument: what detection says of these samples, as fast as it can.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hil.case import Bay, Case, Recording
+from hil.errors import BenchError
+from hil.scenarios.cast import judged
+from hil.scenarios.scenario import Scenario
+
+_PATIENCE_S = 300.0  # a case of seconds takes less than one; a loaded machine may take longer
+_SWITCH = "switch"  # the contact that has a role of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Events of each terminal, times in seconds of its recording; what was said on stderr."""
+
+    events: Mapping[str, Sequence[Mapping[str, Any]]]
+    said: str
+    crashed: bool
+
+
+def replay(scenario: Scenario, case: Case, folder: Path, command: Sequence[str]) -> Replayed:
+    """Play the case, which stands saved in `folder`, into `command`, the device's `ftu-agent`.
+
+    Raises: BenchError when the device does not take what the rig wrote.
+    """
+    events: dict[str, list[Mapping[str, Any]]] = {}
+    said = []
+    crashed = False
+    for number, recordings in enumerate(_alike(scenario, case), 1):
+        done = _run(_words(scenario, recordings, folder, f"bay-{number}", command))
+        crashed = crashed or "Traceback" in done.stderr or done.returncode < 0
+        if done.returncode and not crashed:
+            line = next(iter(done.stderr.strip().splitlines()[-1:]), "no word")
+            what = f"status {done.returncode}: {line}"
+            raise BenchError(f"{command[0]} replay", what, "the rig's records to be taken")
+        said.append(done.stderr)
+        for recording in recordings:
+            events[recording.terminal] = []
+        for line in done.stdout.splitlines():
+            event = json.loads(line)
+            events.setdefault(event["record"], []).append(event)
+    return Replayed(events, "".join(said), crashed)
+
+
+def _alike(scenario: Scenario, case: Case) -> list[list[Recording]]:
+    """The recordings whose bays differ by nothing but the section: one call serves them all."""
+    groups: dict[tuple[Bay, int, tuple[str, ...]], list[Recording]] = {}
+    for name in judged(scenario, case):
+        recording = case.recordings[name]
+        bay = replace(recording.bay, section="")
+        traces = tuple(trace.name for trace in recording.traces)
+        groups.setdefault((bay, recording.nominal_hz, traces), []).append(recording)
+    return list(groups.values())
+
+
+def _words(
+    scenario: Scenario,
+    recordings: Sequence[Recording],
+    folder: Path,
+    bay: str,
+    command: Sequence[str],
+) -> list[str]:
+    site = folder / f"{bay}.toml"
+    site.write_text(bay_table(bay, recordings[0], scenario.unwired))
+    words = [*command, "replay", *(str(folder / f"{r.terminal}.cfg") for r in recordings)]
+    words += ["--site", str(site), "--json"]
+    if scenario.settings:
+        sheet = folder / f"{bay}-settings.toml"
+        sheet.write_text(f"[{bay}]\n{scenario.settings}\n")
+        words += ["--settings", str(sheet)]
+    return words
+
+
+def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            words, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+        )
+    except OSError as error:
+        raise BenchError(words[0], f"cannot be run ({error.strerror})", "the device") from error
+    except subprocess.TimeoutExpired as error:
+        what = f"no end after {_PATIENCE_S:.0f} s"
+        raise BenchError(f"{words[0]} replay", what, "as fast as the machine can") from error
+
+
+def bay_table(name: str, recording: Recording, unwired: Iterable[str] = ()) -> str:
+    """The [[bay]] of a terminal, TOML, its channels by their plain names."""
+    bay = recording.bay
+    return (
+        f'[[bay]]\nname = "{name}"\nsection = "{bay.section or name}"\n'
+        f"nominal_volts = {bay.nominal_volts!r}\nfrequency_hz = {recording.nominal_hz}\n"
+        f'earthing = "{bay.earthing}"\nrating_amps = {bay.rating_amps!r}\n'
+        f"channels = {{ {_roles(recording, unwired)} }}\n"
+    )
+
+
+def _roles(recording: Recording, unwired: Iterable[str]) -> str:
+    left_out = set(unwired)
+    names = [trace.name for trace in recording.traces if trace.name not in left_out]
+    names += [name for name in recording.contacts if name == _SWITCH]
+    return ", ".join(f'{name} = "{name}"' for name in names)
