@@ -22,12 +22,10 @@ from hil.scenarios.replaying import replay
 from hil.scenarios.scenario import Draw, Scenario
 from hil.verdict import BROKEN, FAILED, NOT_YET, PASSED, Check, Latency, Moment, Outcome
 
-GOLDEN = Path(__file__).parent.parent / "golden"
-
 
 @dataclass(frozen=True, slots=True)
 class Dut:
-    """The device under test. name: "agent", "firmware", or a labgrid file; command: its words."""
+    """The device under test. command: takes the words of `ftu-agent`."""
 
     name: str = "agent"
     command: Sequence[str] = (sys.executable, "-m", "agent")
@@ -76,9 +74,9 @@ def run(scenario: Scenario, folder: Path, dut: Dut | None = None) -> Outcome:
 
 
 def case_of(scenario: Scenario) -> Case | None:
-    """The committed or drawn case; None where the scenario needs none. Raises: RigError."""
-    if scenario.golden:
-        return Case.load(GOLDEN / scenario.golden)
+    """The saved or drawn case; None where the scenario needs none. Raises: RigError."""
+    if scenario.folder:
+        return Case.load(scenario.folder)
     return drawn(scenario.draw) if scenario.draw else None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import multiprocessing
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -54,9 +55,11 @@ def dut_of(word: str) -> Dut:
         return Dut()
     if word == "firmware":
         raise BenchError("--dut firmware", "comes with part G", "agent")
-    if not Path(word).is_file():
-        raise BenchError(f"--dut {word}", "no such file", "agent, firmware, or a labgrid file")
-    raise BenchError(f"--dut {word}", "a board cannot be driven from here yet", "agent")
+    path = Path(word)
+    if not path.is_file() or not os.access(path, os.X_OK):
+        what, expected = "is no executable file", "agent, firmware, or a program that takes"
+        raise BenchError(f"--dut {word}", what, f"{expected} the words of ftu-agent")
+    return Dut(word, (str(path.resolve()),))
 
 
 def run_all(

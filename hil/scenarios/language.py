@@ -26,6 +26,7 @@ from hil.scenarios.scenario import (
 )
 
 CATALOGUE = Path(__file__).parent / "catalogue"
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 # The classes of event that plant/ draws.
 CLASSES = (
@@ -170,17 +171,21 @@ def load(path: Path) -> Scenario:
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CaseError(str(path), f"cannot be read ({error})", "a scenario file (TOML)") from error
-    return load_text(content, str(path), path.stem)
+    return load_text(content, str(path), path.stem, path.absolute().parent)
 
 
-def load_text(content: str, where: str, stem: str) -> Scenario:
-    """The scenario that this text holds; `where` names it in findings. Raises: CaseError."""
+def load_text(content: str, where: str, stem: str, base: Path | None = None) -> Scenario:
+    """The scenario that this text holds; `where` names it in findings.
+
+    base: where the path of a case of one's own starts; None: the current folder.
+    Raises: CaseError.
+    """
     try:
         document = tomllib.loads(content)
     except (ValueError, RecursionError) as error:
         raise CaseError(where, f"not TOML: {error}", "tables and values") from error
     findings: list[str] = []
-    scenario = _scenario(document, Place(where, "", findings))
+    scenario = _scenario(document, Place(where, "", findings), base or Path.cwd())
     if scenario is not None and scenario.name != stem:
         findings.append(f"{where}: name = {scenario.name!r}: expected {stem!r}, as its file")
     if scenario is None or findings:
@@ -231,7 +236,7 @@ def _all(paths: Iterable[Path]) -> list[Scenario]:
     return scenarios
 
 
-def _scenario(document: Mapping[str, Any], place: Place) -> Scenario | None:
+def _scenario(document: Mapping[str, Any], place: Place, base: Path) -> Scenario | None:
     plain = {k: v for k, v in document.items() if k not in _TABLES and k not in _LISTS}
     before = len(place.findings)
     values = reading.read(plain, _SCENARIO, place)
@@ -245,19 +250,25 @@ def _scenario(document: Mapping[str, Any], place: Place) -> Scenario | None:
         "expects": tuple(_made(Expect, document, "expect", place)),
         "retained": tuple(_made(Retained, document, "retained", place)),
     }
-    golden = _golden(values.pop("case", ""), place)
+    folder = _folder(values.pop("case", ""), place, base)
     if len(place.findings) > before:
         return None
-    scenario = Scenario(**values, golden=golden, **parts)
+    scenario = Scenario(**values, folder=folder, **parts)
     _check(scenario, place)
     return scenario
 
 
-def _golden(case: str, place: Place) -> str:
+def _folder(case: str, place: Place, base: Path) -> Path | None:
+    """Where a saved case lies: a committed one, or one of the user's own."""
+    if not case:
+        return None
     kind, _, name = case.partition(":")
-    if case and (kind != "golden" or reading.NAME.fullmatch(name) is None):
-        place.refuse("case", case, "not a committed case", '"golden:NAME"')
-    return name
+    if kind == "golden" and reading.NAME.fullmatch(name):
+        return GOLDEN / name
+    if kind == "folder" and name:
+        return base / name
+    place.refuse("case", case, "names no saved case", '"golden:NAME" or "folder:PATH"')
+    return None
 
 
 def _table(
@@ -335,10 +346,10 @@ def _faults(document: Mapping[str, Any], place: Place) -> tuple[Fault, ...]:
 
 def _check(scenario: Scenario, place: Place) -> None:
     """What must hold between the keys."""
-    if scenario.golden and scenario.draw:
+    if scenario.folder and scenario.draw:
         place.tell("case", "stands beside [draw]", "one of both")
     if not scenario.live:
-        if not scenario.golden and scenario.draw is None:
+        if scenario.folder is None and scenario.draw is None:
             place.tell("case", "missing", "a case to replay, or [draw]")
         for name in ("faults", "messages", "retained", "commands"):
             if getattr(scenario, name):

@@ -49,9 +49,19 @@ def replay(scenario: Scenario, case: Case, folder: Path, command: Sequence[str])
         for recording in recordings:
             events[recording.terminal] = []
         for line in done.stdout.splitlines():
-            event = json.loads(line)
+            event = _event(line, command)
             events.setdefault(event["record"], []).append(event)
     return Replayed(events, "".join(said), crashed)
+
+
+def _event(line: str, command: Sequence[str]) -> dict[str, Any]:
+    try:
+        event: dict[str, Any] = json.loads(line)
+        _ = event["record"], event["event"], float(event["t"])
+    except (ValueError, KeyError, TypeError) as error:
+        what = f"said {line[:80]!r}"
+        raise BenchError(f"{command[0]} replay", what, "one JSON event a line") from error
+    return event
 
 
 def _alike(scenario: Scenario, case: Case) -> list[list[Recording]]:

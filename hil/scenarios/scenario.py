@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 REPLAY = "replay"
@@ -113,7 +114,8 @@ class Delivery:
 class Scenario:
     """One file of the catalogue.
 
-    rows: of requirements.md. draw, golden: where the case comes from, one of both, or neither.
+    rows: of requirements.md. draw, folder: where the case comes from (drawn by plant/, or saved),
+        one of both, or neither.
     terminals: that the device serves: names, or "alarm", "quiet", "forward", "reverse" for the
         first one of which the truth says so; none: all of the case.
     truth: judge every terminal by the case's own truth. unwired: channels that the device lacks.
@@ -129,7 +131,7 @@ class Scenario:
     instrument: str = REPLAY
     not_yet: str = ""
     sample: bool = False
-    golden: str = ""
+    folder: Path | None = None
     draw: Draw | None = None
     terminals: tuple[str, ...] = ()
     unwired: tuple[str, ...] = ()

@@ -156,7 +156,7 @@ def test_a_small_file_is_enough() -> None:
         (
             "[draw]",
             "case = 'x'\n[draw]",
-            "case = 'x': not a committed case; expected \"golden:NAME\"",
+            "case = 'x': names no saved case; expected \"golden:NAME\"",
         ),
         ("[draw]", "[drwa]", "drwa = a table of 3: unknown key"),
         (
