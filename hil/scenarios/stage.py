@@ -1,0 +1,170 @@
+"""What stands around a device that runs: instruments, a line that can break, broker and consumer.
+
+It is built and taken down here; what is done to it meanwhile stands in trouble.py and live.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from hil.case import Case, Recording
+from hil.device.agent import Agent
+from hil.device.listener import Listener
+from hil.device.site import Terminal, compose
+from hil.errors import BenchError
+from hil.faults.broker import Mosquitto
+from hil.faults.disk import Disk
+from hil.faults.proxy import Proxy
+from hil.instruments.contract import Instrument
+from hil.scenarios.cast import judged
+from hil.scenarios.interfaces import instrument
+from hil.scenarios.scenario import Scenario
+
+SITE, NODE = "bench", "dut"
+# From the stage's standing to the first sample: a start of the agent, threefold.
+LEAD_S = 8.0
+_PATIENCE_S = 60.0
+_ON_DISK = ("disk_full", "disk_slow", "power_cut")  # what needs a disk of the rig's own
+_UTC = re.compile(r"\{utc([+-]\d+)\}")
+
+
+@dataclass(slots=True)
+class Stage:
+    """All of it, standing.
+
+    start_us: instant of the first sample, CLOCK_MONOTONIC. disk: where the device's files are, when
+    the scenario does something to a disk. environment: of the device's processes.
+    """
+
+    scenario: Scenario
+    folder: Path
+    command: Sequence[str]
+    start_us: int
+    recordings: Mapping[str, Recording]
+    instruments: Mapping[str, Instrument]
+    broker: Mosquitto
+    proxy: Proxy
+    listener: Listener
+    device: Agent
+    disk: Disk | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def at_us(self, at_s: float) -> int:
+        """The instant of a time of the scenario."""
+        return self.start_us + round(at_s * 1e6)
+
+    def seconds(self, at_us: int) -> float:
+        """The time of the scenario at this instant."""
+        return (at_us - self.start_us) / 1e6
+
+    def site(self) -> str:
+        """The device's site file."""
+        terminals = [
+            Terminal(
+                name,
+                recording.bay,
+                recording.nominal_hz,
+                self.instruments[name].sensor(),
+                self._channels(name),
+            )
+            for name, recording in self.recordings.items()
+        ]
+        more = filled(self.scenario.site, self)
+        return compose(terminals, node=NODE, site=SITE, broker=self.proxy.url, more=more)
+
+    def _channels(self, name: str) -> str:
+        """The lines of the channels that the device has."""
+        lines = self.instruments[name].channels().splitlines()
+        return "\n".join(
+            line for line in lines if line.partition("=")[0].strip() not in self.scenario.unwired
+        )
+
+    def words(self, text: str) -> str:
+        """A command's words with their places filled in."""
+        return text.format(
+            site=self.device.site,
+            data=self.device.data_dir,
+            broker=self.proxy.url,
+            folder=self.device.folder,
+        )
+
+    async def ask(self, *words: str) -> tuple[int, str, str]:
+        """The device's command with these words: status, standard output, standard error."""
+        process = await asyncio.create_subprocess_exec(
+            *self.command,
+            *words,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                out, error = await process.communicate()
+        except TimeoutError as late:
+            process.kill()
+            await process.wait()
+            what = f"no end after {_PATIENCE_S:.0f} s"
+            raise BenchError(f"ftu-agent {' '.join(words)}", what) from late
+        return process.returncode or 0, out.decode(errors="replace"), error.decode(errors="replace")
+
+
+@contextlib.asynccontextmanager
+async def standing(
+    scenario: Scenario, case: Case | None, folder: Path, command: Sequence[str]
+) -> AsyncIterator[Stage]:
+    """Everything but the device itself runs; it ends whatever happens. Raises: RigError."""
+    if case is None:
+        raise BenchError(scenario.name, "has no case to play", 'case = "golden:NAME" or [draw]')
+    recordings = {name: case.recordings[name] for name in judged(scenario, case)}
+    async with contextlib.AsyncExitStack() as stack:
+        broker = stack.enter_context(Mosquitto(folder / "broker"))
+        proxy = await stack.enter_async_context(Proxy(broker.port))
+        instruments = {
+            name: await stack.enter_async_context(
+                instrument(scenario.instrument, recording, folder / "instruments" / name)
+            )
+            for name, recording in recordings.items()
+        }
+        disk = None
+        if any(fault.what in _ON_DISK for fault in scenario.faults):
+            disk = stack.enter_context(Disk(folder / "disk"))
+        # Not through the proxy: the consumer's own line is good.
+        listener = await stack.enter_async_context(Listener(broker.url, folder / "consumer"))
+        home = disk.path / "device" if disk else folder / "device"
+        device = await stack.enter_async_context(Agent(home, command))
+        stage = Stage(
+            scenario=scenario,
+            folder=folder,
+            command=command,
+            start_us=time.monotonic_ns() // 1000 + round(LEAD_S * 1e6),
+            recordings=recordings,
+            instruments=instruments,
+            broker=broker,
+            proxy=proxy,
+            listener=listener,
+            device=device,
+            disk=disk,
+        )
+        for name, text in scenario.files.items():
+            (home / name).write_text(filled(text, stage))
+        if scenario.settings:
+            raise BenchError(scenario.name, "settings are for replays", "no settings here")
+        yield stage
+
+
+def filled(text: str, stage: Stage) -> str:
+    """{utc+N} and {section} filled in."""
+    start = datetime.now(UTC) + timedelta(microseconds=stage.start_us - time.monotonic_ns() // 1000)
+
+    def instant(match: re.Match[str]) -> str:
+        return (start + timedelta(seconds=int(match[1]))).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    section = next(iter(stage.recordings.values())).bay.section
+    return _UTC.sub(instant, text).replace("{section}", json.dumps(section)[1:-1])
