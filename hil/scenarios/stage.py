@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from hil.case import Case, Recording
 from hil.device.agent import Agent
@@ -21,7 +22,6 @@ from hil.device.listener import Listener
 from hil.device.site import Terminal, compose
 from hil.errors import BenchError
 from hil.faults.broker import Mosquitto
-from hil.faults.disk import Disk
 from hil.faults.proxy import Proxy
 from hil.instruments.contract import Instrument
 from hil.scenarios.cast import judged
@@ -40,7 +40,7 @@ _UTC = re.compile(r"\{utc([+-]\d+)\}")
 class Stage:
     """All of it, standing.
 
-    start_us: instant of the first sample, CLOCK_MONOTONIC. disk: where the device's files are, when
+    start_us: instant of the first sample, CLOCK_MONOTONIC. seed: of what is left to chance. disk: where the device's files are, when
     the scenario does something to a disk. environment: of the device's processes.
     """
 
@@ -54,7 +54,8 @@ class Stage:
     proxy: Proxy
     listener: Listener
     device: Agent
-    disk: Disk | None = None
+    seed: int
+    disk: Any = None
     environment: dict[str, str] = field(default_factory=dict)
 
     def at_us(self, at_s: float) -> int:
@@ -134,6 +135,8 @@ async def standing(
         }
         disk = None
         if any(fault.what in _ON_DISK for fault in scenario.faults):
+            from hil.faults.disk import Disk  # root, FUSE and a loop device: only where needed
+
             disk = stack.enter_context(Disk(folder / "disk"))
         # Not through the proxy: the consumer's own line is good.
         listener = await stack.enter_async_context(Listener(broker.url, folder / "consumer"))
@@ -150,6 +153,7 @@ async def standing(
             proxy=proxy,
             listener=listener,
             device=device,
+            seed=case.seed,
             disk=disk,
         )
         for name, text in scenario.files.items():

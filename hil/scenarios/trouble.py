@@ -88,7 +88,7 @@ async def _kill(stage: Stage, fault: Fault) -> None:
 
 async def _power_off(stage: Stage, fault: Fault) -> None:
     power = importlib.import_module("hil.faults.power")
-    await power.cut(stage.device, _disk(stage, fault), keep=0.5, seed=1)
+    await power.cut(stage.device, _disk(stage, fault), keep=0.5, seed=stage.seed)
 
 
 async def _power_on(stage: Stage, _: Fault) -> None:
