@@ -18,6 +18,7 @@ from typing import Any
 import cbor2
 
 from agent.errors import UplinkError
+from agent.uplink import topics, wire
 from agent.uplink.mqtt import connect
 from hil.case import Case
 from hil.device.listener import Receipt, key_of
@@ -32,7 +33,7 @@ from hil.verdict import Check, Latency, Moment
 
 ANNOUNCED_S = 0.5  # an instrument goes over to the beginning of a recording so long before it
 _ROOT = f"ftu/1/{SITE}/{NODE}/"
-_READY_S = LEAD_S - ANNOUNCED_S - 0.5
+_READY_S = LEAD_S - 2.0
 _LOOK_S = 0.5
 _GOODBYE_S = 5.0  # contract.md, section 1
 
@@ -91,10 +92,30 @@ async def _start(stage: Stage) -> None:
         if fault.what in AT_START:
             await befall(stage, fault)
     await stage.device.start(stage.site(), stage.environment)
-    bays = len(stage.recordings)
-    await stage.listener.until(
-        lambda: len(stage.listener.told("started")) >= bays, "every bay to be seen", _READY_S
-    )
+    try:
+        async with asyncio.timeout(_READY_S):
+            await _measuring(stage)
+    except TimeoutError as error:
+        words = stage.device.said().splitlines() or ["nothing"]
+        what = f"measured nothing within {_READY_S:g} s; its last words: {words[-1]}"
+        raise BenchError("device", what) from error
+    if not stage.dated:
+        stage.start_us = time.monotonic_ns() // 1000 + round(2 * ANNOUNCED_S * 1e6)
+
+
+async def _measuring(stage: Stage) -> None:
+    """Until the device shows live values of every bay."""
+    awaited = set(stage.recordings)
+    try:
+        async with connect(stage.broker.url, "bench-screen") as port:
+            await port.subscribe(_ROOT + topics.LIVE)
+            async for message in port.messages():
+                _, _, rows = wire.open_live(cbor2.loads(message.payload))
+                awaited -= {str(row[0]) for row in rows}
+                if not awaited:
+                    return
+    except (UplinkError, ValueError) as error:
+        raise BenchError("device", f"its live values: {error}") from error
 
 
 async def _goodbye(stage: Stage) -> Check:

@@ -29,8 +29,9 @@ from hil.scenarios.interfaces import instrument
 from hil.scenarios.scenario import Scenario
 
 SITE, NODE = "bench", "dut"
-# From the stage's standing to the first sample: a start of the agent, threefold.
-LEAD_S = 8.0
+# From the stage's standing to the first sample where a file names instants: an agent's start on a
+# machine that is busy with other things.
+LEAD_S = 12.0
 _PATIENCE_S = 60.0
 _ON_DISK = ("disk_full", "disk_slow", "power_cut")  # what needs a disk of the rig's own
 _UTC = re.compile(r"\{utc([+-]\d+)\}")
@@ -40,8 +41,9 @@ _UTC = re.compile(r"\{utc([+-]\d+)\}")
 class Stage:
     """All of it, standing.
 
-    start_us: instant of the first sample, CLOCK_MONOTONIC. seed: of what is left to chance. disk: where the device's files are, when
-    the scenario does something to a disk. environment: of the device's processes.
+    start_us: instant of the first sample, CLOCK_MONOTONIC. seed: of what is left to chance. disk:
+    where the device's files are, when the scenario does something to a disk. environment: of the
+    device's processes.
     """
 
     scenario: Scenario
@@ -57,6 +59,13 @@ class Stage:
     seed: int
     disk: Any = None
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def dated(self) -> bool:
+        """Whether a file names instants, so that the first sample cannot wait for the device."""
+        return any(
+            _UTC.search(text) for text in (self.scenario.site, *self.scenario.files.values())
+        )
 
     def at_us(self, at_s: float) -> int:
         """The instant of a time of the scenario."""
