@@ -70,11 +70,12 @@ def _delivery(scenario: Scenario, came: Came) -> Iterator[Check]:
 
 def _arrival(came: Came, log: Log) -> Iterator[Check]:
     keys = came.keys
-    missing = sorted(log.held - set(keys))
+    due = log.held if log.due is None else log.due
+    missing = sorted(due - set(keys))
     yield Check(
         "all arrived",
-        not missing and bool(log.held),
-        f"{len(log.held)} records in the log, {len(missing)} never came{_first_of(missing)}",
+        not missing and bool(due),
+        f"{len(due)} records were to come, {len(missing)} never came{_first_of(missing)}",
     )
     invented = sorted(set(keys) - log.held - log.lost)
     yield Check(

@@ -17,9 +17,14 @@ Events = Mapping[str, Sequence[Event]]
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What the device's log held in the end. problems: what `journal verify` says of it."""
+    """What the device's log held in the end. problems: what `journal verify` says of it.
+
+    due: of `held`, what had to arrive: what is recorded during the goodbye leaves at the next start
+    only; None: all of it.
+    """
 
     held: frozenset[Key] = frozenset()
+    due: frozenset[Key] | None = None
     lost: frozenset[Key] = frozenset()
     intact: bool = True
     problems: Sequence[str] = ()

@@ -35,7 +35,6 @@ ANNOUNCED_S = 0.5  # an instrument goes over to the beginning of a recording so 
 _ROOT = f"ftu/1/{SITE}/{NODE}/"
 _READY_S = LEAD_S - 2.0
 _LOOK_S = 0.5
-_GOODBYE_S = 5.0  # contract.md, section 1
 
 
 @dataclass(slots=True)
@@ -61,17 +60,16 @@ async def _run(scenario: Scenario, case: Case | None, folder: Path, dut: Dut) ->
         await _start(stage)
         await _timeline(stage, kept)
         await asyncio.sleep(scenario.settle_s)
-        await _drained(stage)
+        due = await _drained(stage)
         retained = await _retained(stage) if scenario.retained else {}
         goodbye = await _goodbye(stage)
-        await _drained(stage, _GOODBYE_S)
         for fault in scenario.faults:
             if fault.what in AFTERWARDS:
                 await befall(stage, fault)
         for command in scenario.commands:
             if command.at_s is None:
                 await _command(stage, command, kept)
-        return _gathered(stage, case, kept, retained, goodbye, await _log(stage))
+        return _gathered(stage, case, kept, retained, goodbye, await _log(stage, due))
 
 
 # --- the device starts and ends ---
@@ -221,17 +219,23 @@ async def _retained(stage: Stage) -> dict[str, Any]:
     return found
 
 
-async def _drained(stage: Stage, within_s: float | None = None) -> None:
-    """Wait until the consumer has what the log holds; how that went is for the judge to say."""
+async def _drained(stage: Stage) -> set[tuple[str, int]]:
+    """Wait until the consumer has what the log holds; (lane, seq) of what that was.
+
+    Whether it came is for the judge to say.
+    """
     delivery = stage.scenario.delivery
     if not delivery.arrives:
-        return
-    deadline = time.monotonic() + (delivery.within_s if within_s is None else within_s)
-    while time.monotonic() < deadline:
-        held, _ = await _held(stage)
-        if held and held <= {(lane, seq) for _, _, lane, seq in _received(stage)}:
-            return
+        return set()
+    deadline = time.monotonic() + delivery.within_s
+    held, _ = await _held(stage)
+    while not held <= _came(stage) and time.monotonic() < deadline:
         await asyncio.sleep(_LOOK_S)
+    return held
+
+
+def _came(stage: Stage) -> set[tuple[str, int]]:
+    return {(lane, seq) for _, _, lane, seq in _received(stage)}
 
 
 def _received(stage: Stage) -> Counter[Key]:
@@ -257,7 +261,7 @@ async def _held(stage: Stage) -> tuple[set[tuple[str, int]], set[tuple[str, int]
     return held, lost
 
 
-async def _log(stage: Stage) -> Log:
+async def _log(stage: Stage, due: set[tuple[str, int]]) -> Log:
     """What the log is in the end, by the device's own look into it."""
     status, out, error = await stage.ask("journal", "verify", "--json", str(stage.device.data_dir))
     try:
@@ -275,6 +279,7 @@ async def _log(stage: Stage) -> Log:
     problems = [f"lane {lane['lane']}: {p}" for lane in report["lanes"] for p in lane["problems"]]
     return Log(
         held=frozenset((NODE, report["epoch"], lane, seq) for lane, seq in held),
+        due=frozenset((NODE, report["epoch"], lane, seq) for lane, seq in due),
         lost=frozenset((NODE, report["epoch"], lane, seq) for lane, seq in lost | told),
         intact=bool(report["ok"]),
         problems=(*report["problems"], *problems),
