@@ -5,6 +5,7 @@ clock, and everything that arrives is kept with the instant at which it did.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import shlex
 import time
@@ -227,10 +228,9 @@ async def _drained(stage: Stage) -> set[tuple[str, int]]:
     delivery = stage.scenario.delivery
     if not delivery.arrives:
         return set()
-    deadline = time.monotonic() + delivery.within_s
     held, _ = await _held(stage)
-    while not held <= _came(stage) and time.monotonic() < deadline:
-        await asyncio.sleep(_LOOK_S)
+    with contextlib.suppress(BenchError):
+        await stage.listener.until(lambda: held <= _came(stage), "the log", delivery.within_s)
     return held
 
 
