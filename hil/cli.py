@@ -223,8 +223,7 @@ def _add_report(verbs: Verbs) -> None:
 
 
 def _report(chosen: argparse.Namespace) -> int:
-    outcomes, report = _room("hil.report.outcomes"), _room("hil.report")
-    print(report.write(outcomes.load(chosen.folder), chosen.folder))
+    print(_room("hil.report").again(chosen.folder))
     return DONE
 
 

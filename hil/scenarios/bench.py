@@ -15,6 +15,7 @@ from typing import Any
 
 from hil.case import Case
 from hil.errors import BenchError, CaseError, RigError
+from hil.scenarios.asked import asked
 from hil.scenarios.came import Came
 from hil.scenarios.cast import judged
 from hil.scenarios.judge import judge
@@ -70,6 +71,7 @@ def run(scenario: Scenario, folder: Path, dut: Dut | None = None) -> Outcome:
         events=ran.events,
         records=records,
         jitter_ms=ran.jitter_ms,
+        expected=asked(scenario, case, checks),
     )
 
 
@@ -135,7 +137,8 @@ def decisions(events: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Moment]
                 words = [event["event"], event.get("kind"), event.get("direction")]
                 text = " ".join(str(word) for word in words if word)
                 alarm = ", alarm" if event.get("alarm") else ""
-                moments.append(Moment(float(event["t"]), "decision", name, text + alarm))
+                t_s = float(event["t"])
+                moments.append(Moment(t_s, "decision", name, text + alarm, event=event))
     return moments
 
 
@@ -183,6 +186,7 @@ def _outcome(
         problem=problem,
         case=case.name if case else "",
         seed=case.seed if case else (scenario.draw.seed if scenario.draw else 0),
+        truth=case.truth if case else None,
         **shown,
     )
 

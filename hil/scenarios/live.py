@@ -29,7 +29,7 @@ from hil.scenarios.bench import Dut, Run, decisions
 from hil.scenarios.came import Came, Key, Log, Said
 from hil.scenarios.scenario import Command, Fault, Message, Scenario
 from hil.scenarios.stage import LEAD_S, NODE, SITE, Stage, standing
-from hil.scenarios.trouble import AFTERWARDS, AT_START, befall
+from hil.scenarios.trouble import AFTERWARDS, AT_START, befall, heal, prepare
 from hil.verdict import Check, Latency, Moment
 
 ANNOUNCED_S = 0.5  # an instrument goes over to the beginning of a recording so long before it
@@ -89,8 +89,8 @@ async def _refusal(stage: Stage) -> Check | None:
 async def _start(stage: Stage) -> None:
     for fault in stage.scenario.faults:
         if fault.what in AT_START:
-            await befall(stage, fault)
-    await stage.device.start(stage.site(), stage.environment)
+            await prepare(stage, fault)
+    await stage.device.start(stage.site(), stage.clock.environment())
     try:
         async with asyncio.timeout(_READY_S):
             await _measuring(stage)
@@ -140,7 +140,7 @@ async def _timeline(stage: Stage, kept: _Kept) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_plays(stage, kept), name="plays")
             for fault in scenario.faults:
-                if fault.what not in (*AFTERWARDS, *AT_START):
+                if fault.what not in AFTERWARDS:
                     tasks.create_task(_fault(stage, fault, kept), name=fault.what)
             for message in scenario.messages:
                 tasks.create_task(_message(stage, message), name=message.topic)
@@ -171,13 +171,18 @@ async def _plays(stage: Stage, kept: _Kept) -> None:
 
 
 async def _fault(stage: Stage, fault: Fault, kept: _Kept) -> None:
-    await _until(stage, fault.at_s)
     text = fault.what.replace("_", " ")
     kept.timeline.append(Moment(fault.at_s, "fault", "surroundings", text))
-    await befall(stage, fault)
     if fault.for_s is not None:
-        over = f"{text} is over"
-        kept.timeline.append(Moment(fault.at_s + fault.for_s, "fault", "surroundings", over))
+        over = Moment(fault.at_s + fault.for_s, "fault", "surroundings", f"{text} is over")
+        kept.timeline.append(over)
+    if fault.what in AT_START:  # it has begun before the device did
+        if fault.for_s is not None:
+            await _until(stage, fault.at_s + fault.for_s)
+            await heal(stage, fault)
+        return
+    await _until(stage, fault.at_s)
+    await befall(stage, fault)
 
 
 async def _later(stage: Stage, command: Command, kept: _Kept) -> None:
@@ -327,8 +332,22 @@ def _by_play(stage: Stage) -> tuple[list[dict[str, list[Any]]], list[Any]]:
             continue
         t_s = _decided_s(stage, told)
         number = min(max(0, int((t_s + ANNOUNCED_S) // every_s)), times - 1)
-        plays[number][told["bay"]].append(_in_seconds(told, t_s - number * every_s))
+        event = _plain(told)
+        plays[number][told["bay"]].append(_in_seconds(event, t_s - number * every_s, event["t"]))
     return plays, others
+
+
+def _in_order(stage: Stage, plays: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The events of each terminal, times in seconds of the scenario."""
+    every_s = stage.scenario.play.every_s
+    return {
+        name: [
+            _in_seconds(event, event["t"] + number * every_s, event["t"])
+            for number, play in enumerate(plays)
+            for event in play[name]
+        ]
+        for name in stage.recordings
+    }
 
 
 def _decided_s(stage: Stage, told: Mapping[str, Any]) -> float:
@@ -336,23 +355,30 @@ def _decided_s(stage: Stage, told: Mapping[str, Any]) -> float:
     return stage.seconds(int(told["clock"]["mono_us"]))
 
 
-def _in_seconds(told: Mapping[str, Any], t_s: float) -> dict[str, Any]:
-    """The event with `t` and `onset` in seconds of the recording, as `replay --json` has them."""
+def _in_seconds(told: Mapping[str, Any], t_s: float, before_s: float) -> dict[str, Any]:
+    """The event with `t` at t_s instead of before_s, and `onset` as far from it as it was."""
     event = {**told, "t": t_s}
-    if isinstance(told.get("onset"), str):
-        event["onset"] = t_s + (_utc(told["onset"]) - _utc(told["t"]))
+    if isinstance(told.get("onset"), int | float):
+        event["onset"] = told["onset"] + t_s - before_s
     return event
 
 
-def _utc(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
+def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The event with its instants, which are UTC texts, as numbers of seconds."""
+    numbers = {
+        key: datetime.fromisoformat(told[key]).timestamp()
+        for key in ("t", "onset")
+        if isinstance(told.get(key), str)
+    }
+    return {**told, **numbers}
 
 
 def _receipts(stage: Stage) -> Iterator[Moment]:
     for receipt in _alarms(stage):
         told = receipt.told
         words = " ".join(str(told[k]) for k in ("event", "kind", "direction") if told.get(k))
-        yield Moment(stage.seconds(receipt.at_us), "receipt", "consumer", f"{told['bay']}: {words}")
+        at_s, text = stage.seconds(receipt.at_us), f"{told['bay']}: {words}"
+        yield Moment(at_s, "receipt", "consumer", text, event=told)
 
 
 def _alarms(stage: Stage) -> Sequence[Receipt]:

@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from hil.device.listener import Listener
 from hil.device.site import Terminal, compose
 from hil.errors import BenchError
 from hil.faults.broker import Mosquitto
+from hil.faults.clock import Clock
 from hil.faults.proxy import Proxy
 from hil.instruments.contract import Instrument
 from hil.scenarios.cast import judged
@@ -42,8 +43,8 @@ class Stage:
     """All of it, standing.
 
     start_us: instant of the first sample, CLOCK_MONOTONIC. seed: of what is left to chance. disk:
-    where the device's files are, when the scenario does something to a disk. environment: of the
-    device's processes.
+    where the device's files are, when the scenario does something to a disk. clock: the device's
+    own, right and synchronised until a fault says otherwise.
     """
 
     scenario: Scenario
@@ -56,9 +57,9 @@ class Stage:
     proxy: Proxy
     listener: Listener
     device: Agent
+    clock: Clock
     seed: int
     disk: Any = None
-    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def dated(self) -> bool:
@@ -162,6 +163,7 @@ async def standing(
             proxy=proxy,
             listener=listener,
             device=device,
+            clock=Clock(folder / "clock" / "state.json"),
             seed=case.seed,
             disk=disk,
         )

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from hil.errors import BenchError
+from hil.scenarios.forging import forge
 from hil.scenarios.scenario import Fault
 from hil.scenarios.stage import Stage
 
@@ -25,6 +27,19 @@ async def befall(stage: Stage, fault: Fault) -> None:
     await begin(stage, fault)
     if fault.for_s is not None and end is not None:
         await asyncio.sleep(fault.for_s)
+        await end(stage, fault)
+
+
+async def prepare(stage: Stage, fault: Fault) -> None:
+    """What must be so before the device starts; its end comes by the clock."""
+    begin, _ = _ACTS[fault.what]
+    await begin(stage, fault)
+
+
+async def heal(stage: Stage, fault: Fault) -> None:
+    """The end of what was prepared."""
+    _, end = _ACTS[fault.what]
+    if end is not None:
         await end(stage, fault)
 
 
@@ -83,7 +98,7 @@ async def _kill(stage: Stage, fault: Fault) -> None:
     if not await stage.device.strike(fault.options["who"]):
         raise BenchError(f"fault kill {fault.options['who']}", "there was nothing to kill")
     if fault.options["who"] == "all":
-        await stage.device.start(stage.site(), stage.environment)
+        await stage.device.start(stage.site(), stage.clock.environment())
 
 
 async def _power_off(stage: Stage, fault: Fault) -> None:
@@ -92,7 +107,7 @@ async def _power_off(stage: Stage, fault: Fault) -> None:
 
 
 async def _power_on(stage: Stage, _: Fault) -> None:
-    await stage.device.start(stage.site(), stage.environment)
+    await stage.device.start(stage.site(), stage.clock.environment())
 
 
 async def _fill(stage: Stage, fault: Fault) -> None:
@@ -109,8 +124,20 @@ async def _disk_well(stage: Stage, fault: Fault) -> None:
     await asyncio.to_thread(_disk(stage, fault).heal)
 
 
-async def _lacking(_: Stage, fault: Fault) -> None:
-    raise BenchError(f"fault {fault.what}", "the bench cannot do this yet", "another fault")
+async def _jump(stage: Stage, fault: Fault) -> None:
+    stage.clock.jump(fault.options["by_s"])
+
+
+async def _never_set(stage: Stage, _: Fault) -> None:
+    stage.clock.never_set(datetime(1970, 1, 1, tzinfo=UTC))
+
+
+async def _set_at_last(stage: Stage, _: Fault) -> None:
+    stage.clock.synchronise()
+
+
+async def _forge(stage: Stage, fault: Fault) -> None:
+    forge(stage.device.log, fault.options["lane"], fault.options["how"])
 
 
 def _disk(stage: Stage, fault: Fault) -> Any:
@@ -133,7 +160,7 @@ _ACTS: dict[str, tuple[Act, Act | None]] = {
     "power_cut": (_power_off, _power_on),
     "disk_full": (_fill, _disk_well),
     "disk_slow": (_slow, _disk_well),
-    "clock_jump": (_lacking, None),
-    "boot_without_time": (_lacking, None),
-    "corrupt_log": (_lacking, None),
+    "clock_jump": (_jump, None),
+    "boot_without_time": (_never_set, _set_at_last),
+    "corrupt_log": (_forge, None),
 }
