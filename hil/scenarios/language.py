@@ -102,6 +102,9 @@ _OVERRIDES = (
     Key("rate_hz", reading.number(800, 51_200, "Hz", whole=True)),
     Key("residual", reading.one_of("core_balance", "summed")),
     Key("variant", reading.text(40)),
+    Key("section", reading.text(40)),
+    Key("part", reading.number(0, 1)),
+    Key("cleared_after_s", reading.number(0.01, 10, "s")),
 )
 _PLAY = (
     Key("times", reading.number(1, 1000, whole=True), 1),
