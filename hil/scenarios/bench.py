@@ -85,7 +85,7 @@ def case_of(scenario: Scenario) -> Case | None:
 def drawn(draw: Draw) -> Case:
     """The case from plant/, solved or out of its cache. Raises: RigError."""
     try:
-        plant = importlib.import_module("hil.plant.draw")
+        plant = importlib.import_module("hil.plant.catalogue")
     except ModuleNotFoundError as error:
         raise BenchError("hil.plant", f"{error}", "the room that draws cases") from error
     try:
