@@ -63,7 +63,7 @@ def _of_fault(truth: Truth, owed: Due, said: Spoken, allowed_ms: float) -> Itera
     yield _not_before(truth, said)
     if said.first is None:
         if owed.must:
-            wanted = " or ".join(owed.hits)
+            wanted = owed.hits[0] if len(owed.hits) == 1 else "word of a fault"
             yield Check("seen", False, f"no {wanted} with alarm = true{_after(truth)}")
         else:
             yield Check("seen", True, f"nothing said, and not counted: {owed.uncounted}")
@@ -128,7 +128,14 @@ def _other_alarms(
     scenario: Scenario, case: Case, name: str, events: Sequence[Event], owed: Due
 ) -> Check:
     """Alarms that speak of no fault: right only where all supply is lost, or the scenario says."""
-    section = case.recordings[name].bay.section
+    recording = case.recordings[name]
+
+    def lost(event: Event) -> bool:
+        if event["event"] != "voltage_loss":
+            return False
+        dead = terminal.dead(case.truth, recording.bay.section, event["t"])
+        return dead or terminal.dark(recording, event["t"])
+
     wrong = [
         event
         for event in events

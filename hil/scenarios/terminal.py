@@ -27,6 +27,7 @@ _SHORT_MS, _EARTH_MS = 30.0, 60.0  # contract.md, section 5; issue of part D: fi
 _SWITCHOVER_S = 0.03  # a word this soon after a stage's onset may still speak of the one before
 _SINGLE = ("AG", "BG", "CG")
 _VOLTAGES = ("ua", "ub", "uc")
+_DEAD_SHARE = 0.2  # docs/events.md: below it a phase counts as lost
 _ROUNDING_S = 1e-6  # of `t` and of the truth's instants, which are decimal texts both
 
 
@@ -129,6 +130,21 @@ def dead(truth: Truth, section: str, t_s: float) -> bool:
     """Whether no phase of the section is live at this instant."""
     states = [state.live for state in truth.sections.get(section, ()) if state.since_s <= t_s]
     return bool(states) and states[-1] == ""
+
+
+def dark(recording: Recording, t_s: float) -> bool:
+    """Whether all three voltages were below a fifth over the two cycles up to this instant: a short
+    circuit close by on the source's side takes all supply too, while it lasts.
+    """
+    span = 2 * recording.rate_hz // recording.nominal_hz
+    # After its end a recording stays as it was there.
+    end = min(round(t_s * recording.rate_hz) + 1, recording.length)
+    held = {trace.name for trace in recording.traces}
+    if end < span or not held.issuperset(_VOLTAGES):
+        return False
+    least = _DEAD_SHARE * recording.bay.nominal_volts / 3**0.5
+    waves = [recording.values(name)[end - span : end] for name in _VOLTAGES]
+    return all(wave.size > 0 and float(np.sqrt(np.mean(wave**2))) < least for wave in waves)
 
 
 def _seen(case: Case, name: str) -> Seen:

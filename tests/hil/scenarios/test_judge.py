@@ -298,3 +298,16 @@ def test_the_evidence_has_the_figures() -> None:
     assert evidence(weak, of(), "F1: seen") == (
         "nothing said, and not counted: 500 A are less than twice the pickup, 880 A"
     )
+
+
+def test_voltages_that_are_gone_may_be_an_alarm_though_no_switch_has_opened() -> None:
+    near = case("", what="sag", terminals={"F1": Seen("", alarm=False)})
+    held = near.recordings["F1"]
+    counts = held.counts.copy()
+    counts[4:, round(0.2 * held.rate_hz) :] //= 10
+    gone = replace(near, recordings={"F1": replace(held, counts=counts)})
+    told = of(event("voltage_loss", t=0.27))
+
+    assert red(judge(SCENARIO, near, told)) == ["F1: no other alarm"]
+    assert red(judge(SCENARIO, gone, told)) == []
+    assert red(judge(SCENARIO, gone, of(event("voltage_loss", t=0.21)))) == ["F1: no other alarm"]
