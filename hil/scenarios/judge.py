@@ -142,9 +142,7 @@ def _other_alarms(
         if event.get("alarm")
         and event["event"] not in (*terminal.FAULTS, *scenario.only_alarms)
         and not (owed.may and event["event"] in owed.hits)
-        and not (
-            event["event"] == "voltage_loss" and terminal.dead(case.truth, section, event["t"])
-        )
+        and not lost(event)
     ]
     if wrong:
         return Check("no other alarm", False, f"not called for: {listed(wrong)}")
