@@ -59,12 +59,10 @@ CLASSES = (
 )
 INSTRUMENTS = (
     "replay",
-    "comtrade",
+    "digitiser",
     "modbus_tcp",
     "modbus_rtu",
-    "digitiser",
     "sampled_values",
-    "analogue",
 )
 CHANNELS = ("ia", "ib", "ic", "i0", "ua", "ub", "uc", "u0", "u_load_a", "u_load_b", "u_load_c")
 _DAY_S = 86_400.0
