@@ -169,7 +169,7 @@ def _bar(truth: Truth) -> float | None:
 def _uncounted(truth: Truth, seen: Seen, recording: Recording) -> str:
     """Why contract.md, section 5 does not count a miss here; "": it does."""
     if truth.what == "broken_conductor":
-        lost = float(truth.notes.get("lost_share", 1.0))
+        lost = seen.lost_share
         return "" if lost >= 0.2 else f"it loses {lost:.0%} of the load, 20 % count"
     if truth.kind in _SINGLE:
         return _uncounted_residual(seen, recording)

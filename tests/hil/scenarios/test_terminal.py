@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hil.case import Seen, Stage
+from hil.case import Case, Seen, Stage
 from hil.errors import CaseError
 from hil.scenarios.terminal import dead, due, load_amps, spoken
 from tests.hil.scenarios.synthetic import LOAD_AMPS, case, event, lost, recording
@@ -57,8 +57,11 @@ def test_without_voltages_the_current_through_the_bay_is_what_counts() -> None:
 
 
 def test_a_broken_conductor_counts_from_a_fifth_of_the_load() -> None:
-    light = case("", what="broken_conductor", notes={"lost_share": 0.19})
-    heavy = case("", what="broken_conductor", notes={"lost_share": 0.2})
+    def torn(lost_share: float) -> Case:
+        seen = {"F1": Seen("forward", alarm=True, lost_share=lost_share)}
+        return case("", what="broken_conductor", terminals=seen)
+
+    light, heavy = torn(0.19), torn(0.2)
 
     assert not due(light, "F1").must
     assert due(heavy, "F1").must
