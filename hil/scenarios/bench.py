@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.errors import AgentError
 from hil.case import Case
 from hil.errors import BenchError, CaseError, RigError
 from hil.scenarios.asked import asked
@@ -57,8 +58,11 @@ def run(scenario: Scenario, folder: Path, dut: Dut | None = None) -> Outcome:
             raise CaseError(
                 scenario.name, "nothing is asked of the device", "[[expect]] or a truth"
             )
-    except RigError as error:
-        return _outcome(scenario, case, time.monotonic() - begun, problem=str(error))
+    except (RigError, AgentError) as error:
+        return _outcome(scenario, case, time.monotonic() - begun, problem=_line(error))
+    except Exception as error:  # noqa: BLE001  a defect of the rig ends one scenario, not the run
+        problem = f"the rig itself: {type(error).__name__}: {_line(error)}"
+        return _outcome(scenario, case, time.monotonic() - begun, problem=problem)
     seconds = time.monotonic() - begun
     timeline = sorted([*_plant_moments(case), *ran.timeline], key=lambda moment: moment.t_s)
     return _outcome(
@@ -73,6 +77,13 @@ def run(scenario: Scenario, folder: Path, dut: Dut | None = None) -> Outcome:
         jitter_ms=ran.jitter_ms,
         expected=asked(scenario, case, checks),
     )
+
+
+def _line(error: BaseException) -> str:
+    """The first cause, in one line."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return " ".join(str(error).split())
 
 
 def case_of(scenario: Scenario) -> Case | None:

@@ -5,6 +5,7 @@ Tables here say which keys there are and what they may hold; docs/rig.md explain
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -156,6 +157,8 @@ _DELIVERY = (
     Key("within_s", reading.number(0.1, 3600.0, "s"), 30.0),
     Key("log", reading.one_of("intact", "damaged"), ""),
 )
+_PLACE = re.compile(r"\{[^}]*\}")
+_PLACES = ("{site}", "{data}", "{broker}", "{folder}")
 _TABLES = ("draw", "play", "delivery")
 _LISTS = {
     "fault": (),
@@ -349,6 +352,12 @@ def _check(scenario: Scenario, place: Place) -> None:
     """What must hold between the keys."""
     if scenario.folder and scenario.draw:
         place.tell("case", "stands beside [draw]", "one of both")
+    for command in scenario.commands:
+        unknown = [word for word in _PLACE.findall(command.run) if word not in _PLACES]
+        if unknown:
+            place.refuse("run", command.run, f"{unknown[0]} stands for nothing", " ".join(_PLACES))
+    if scenario.live and scenario.settings:
+        place.tell("settings", "are for replays", "none where the device runs")
     if not scenario.live:
         if scenario.folder is None and scenario.draw is None:
             place.tell("case", "missing", "a case to replay, or [draw]")

@@ -129,3 +129,17 @@ def test_a_terminal_that_the_case_does_not_have_breaks_the_bench(tmp_path: Path)
 
     assert outcome.status == BROKEN
     assert "there is no terminal 'F9'; expected F1, F2" in outcome.problem
+
+
+def test_a_defect_of_the_rig_is_one_line_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fall(*_: object) -> None:
+        raise ExceptionGroup("many", [ValueError("two\nlines")])
+
+    monkeypatch.setattr(bench, "judge", fall)
+
+    outcome = run(tmp_path)
+
+    assert outcome.status == BROKEN
+    assert outcome.problem == "the rig itself: ExceptionGroup: two lines"

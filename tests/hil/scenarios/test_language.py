@@ -18,7 +18,6 @@ not_yet = "part E: a reason"
 sample = true
 terminals = ["F1"]
 unwired = ["ua", "ub", "uc"]
-settings = "phase_pickup_amps = 500"
 site = \"\"\"
 [outage]
 plans = ["plan.toml"]
@@ -204,6 +203,23 @@ def test_a_wrong_key_or_value_is_told_with_what_was_expected(
     told = findings(SMALL.replace(before, after, 1))
 
     assert [line for line in told if line.startswith(f"small.toml: {finding}")]
+
+
+@pytest.mark.parametrize(
+    ("more", "finding"),
+    [
+        ("[[command]]\nrun = 'plan list {sight}'", "{sight} stands for nothing"),
+        ("[[retained]]\ntopic = 'x'\nfields = { a = { b = 1 } }", "[[retained]] 2 fields"),
+    ],
+)
+def test_what_only_a_running_device_has_is_read_too(more: str, finding: str) -> None:
+    assert any(finding in line for line in findings(f"{WHOLE}\n{more}\n", "whole"))
+
+
+def test_settings_are_for_replays() -> None:
+    live = WHOLE.replace("truth = false", "settings = 'a = 1'")
+
+    assert any("settings: are for replays" in line for line in findings(live, "whole"))
 
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:
