@@ -1,5 +1,5 @@
-"""The rig can tell a wrong device from a right one: each of these slips in a copy of the agent turns
-the checks red that are about it, and leaves an ordinary half second alone.
+"""The rig can tell a wrong device from a right one: each of these slips in a copy of the agent
+turns the checks red that are about it, and leaves an ordinary half second alone.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ SLIPS = {
         "settings.py", "            2.2,\n", "            50.0,\n", {BC: SEEN, AB: SEEN}
     ),
     "takes-every-wave-for-a-sinusoid": Slip(
-        "inrush.py", "CLEAN = 0.0005", "CLEAN = 9.0", {"golden-inrush-bank": {"F1-head: quiet"}}
+        "short_circuit.py",
+        "if verdict == inrush.FAULT:",
+        "if verdict is not None:",
+        {"golden-inrush-feeder": {"F1-head: quiet"}},
     ),
     "does-not-drop-out": Slip(
         "overcurrent.py",
