@@ -76,6 +76,23 @@ def test_not_yet_is_no_failure_and_a_broken_bench_is_one(
     assert "F9" in told[1]["problem"]
 
 
+def test_a_report_keeps_everything_and_can_be_made_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "report"
+    assert cli.main(["run", scenario(tmp_path, "good"), "--report", str(folder)]) == 0
+
+    assert {path.name for path in folder.iterdir()} >= {"outcomes.json", "index.html", "junit.xml"}
+    assert (folder / "cases" / "good" / "F1.cfg").is_file()
+    page = folder / "index.html"
+    page.unlink()
+
+    assert cli.main(["report", str(folder)]) == 0
+    assert page.is_file()
+    assert str(page) in capsys.readouterr().out
+    assert cli.main(["report", str(tmp_path / "none")]) == 2
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
