@@ -20,6 +20,7 @@ from hil.scenarios.asked import asked
 from hil.scenarios.came import Came
 from hil.scenarios.cast import judged
 from hil.scenarios.judge import judge
+from hil.scenarios.lengthened import by_play, lengthened
 from hil.scenarios.replaying import replay
 from hil.scenarios.scenario import Draw, Scenario
 from hil.verdict import BROKEN, FAILED, NOT_YET, PASSED, Check, Latency, Moment, Outcome
@@ -51,7 +52,8 @@ def run(scenario: Scenario, folder: Path, dut: Dut | None = None) -> Outcome:
     case: Case | None = None
     try:
         case = case_of(scenario)
-        records = _laid_out(scenario, case, folder)
+        shown = lengthened(case, scenario.play) if case and not scenario.live else case
+        records = _laid_out(scenario, shown, folder)
         ran = _ran(scenario, case, folder, dut or Dut())
         checks = [*ran.checks, *judge(scenario, case, ran.came)]
         if not checks:
@@ -132,7 +134,7 @@ def _ran(scenario: Scenario, case: Case | None, folder: Path, dut: Dut) -> Run:
         line = next(iter(done.said.strip().splitlines()[-1:]), "")
         checks.append(Check("no traceback", False, f"the device crashed: {line}"))
     return Run(
-        came=Came(plays=[done.events]),
+        came=Came(plays=by_play(case, scenario.play, done.events)),
         checks=checks,
         timeline=[*decisions(done.events)],
         events=done.events,

@@ -108,6 +108,7 @@ _OVERRIDES = (
 _PLAY = (
     Key("times", reading.number(1, 1000, whole=True), 1),
     Key("every_s", reading.number(0.1, 3600.0, "s"), 1.0),
+    Key("load", reading.list_of(reading.pair("[s, factor]")), ()),
 )
 _AT = Key("at_s", reading.number(-60.0, _DAY_S, "s"))
 _FOR = Key("for_s", reading.number(0.001, _DAY_S, "s"), None)
@@ -352,17 +353,28 @@ def _check(scenario: Scenario, place: Place) -> None:
     """What must hold between the keys."""
     if scenario.folder and scenario.draw:
         place.tell("case", "stands beside [draw]", "one of both")
+    if scenario.live:
+        _check_live(scenario, place)
+    else:
+        _check_replay(scenario, place)
+
+
+def _check_live(scenario: Scenario, place: Place) -> None:
     for command in scenario.commands:
         unknown = [word for word in _PLACE.findall(command.run) if word not in _PLACES]
         if unknown:
             place.refuse("run", command.run, f"{unknown[0]} stands for nothing", " ".join(_PLACES))
-    if scenario.live and scenario.settings:
+    if scenario.settings:
         place.tell("settings", "are for replays", "none where the device runs")
-    if not scenario.live:
-        if scenario.folder is None and scenario.draw is None:
-            place.tell("case", "missing", "a case to replay, or [draw]")
-        for name in ("faults", "messages", "retained", "commands"):
-            if getattr(scenario, name):
-                place.tell(name, "needs a device that runs", "an instrument that plays live")
-        if scenario.delivery != Delivery():
-            place.tell("[delivery]", "needs a device that runs", "an instrument that plays live")
+    if scenario.play.load:
+        place.tell("[play] load", "is for replays", "none where the device runs")
+
+
+def _check_replay(scenario: Scenario, place: Place) -> None:
+    if scenario.folder is None and scenario.draw is None:
+        place.tell("case", "missing", "a case to replay, or [draw]")
+    for name in ("faults", "messages", "retained", "commands"):
+        if getattr(scenario, name):
+            place.tell(name, "needs a device that runs", "an instrument that plays live")
+    if scenario.delivery != Delivery():
+        place.tell("[delivery]", "needs a device that runs", "an instrument that plays live")

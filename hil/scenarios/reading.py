@@ -164,6 +164,16 @@ def bounds(low: float, high: float, unit: str) -> Take:
     return Take(f"[lowest, highest] {unit}, from {low:g} to {high:g}", take)
 
 
+def pair(what: str) -> Take:
+    """Two numbers, as a tuple."""
+
+    def take(value: Any) -> Any:
+        fits = isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+        return (float(value[0]), float(value[1])) if fits else _WRONG
+
+    return Take(what, take)
+
+
 def count() -> Take:
     """How often: a number, or [least, most], as a tuple of both."""
 

@@ -25,10 +25,15 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """How often a case is played, and from the beginning of one to that of the next. [s]"""
+    """How often a case is played, and from the beginning of one to that of the next. [s]
+
+    load: in a replay, (s, factor) on the currents of the steady stretches between, from their
+    beginning on; 1 at both ends.
+    """
 
     times: int = 1
     every_s: float = 1.0
+    load: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
