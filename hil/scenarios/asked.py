@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from hil.case import Case
 from hil.scenarios import terminal
 from hil.scenarios.cast import judged
+from hil.scenarios.expected import called
 from hil.scenarios.scenario import Scenario
 from hil.verdict import Check, Expected
 
@@ -23,8 +24,9 @@ def asked(scenario: Scenario, case: Case | None, checks: Sequence[Check]) -> lis
     places = judged(scenario, case)
     for expect in scenario.expects:
         where = expect.where if expect.where in places else "any terminal"
-        came = all(check.passed for check in checks if expect.event in check.name)
-        found.append(Expected(where, expect.event, came))
+        text = called(expect)
+        came = all(check.passed for check in checks if check.name.endswith(text))
+        found.append(Expected(where, text, came))
     return found
 
 

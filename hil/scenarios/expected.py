@@ -20,7 +20,7 @@ def checks(scenario: Scenario, case: Case | None, came: Came) -> Iterator[Check]
         for where, events in _heard(expect, scenario, case, came):
             found = [event for event in events if _fits(expect, event, case)]
             least, most = expect.count
-            name = f"{where}: {_called(expect)}" if where else _called(expect)
+            name = f"{where}: {called(expect)}" if where else called(expect)
             yield Check(name, least <= len(found) <= most, _counted(expect, found, events))
 
 
@@ -84,7 +84,8 @@ def _zero(since: str, case: Case | None) -> float | None:
     return case.truth.onset_s if since == "onset" else case.truth.cleared_s
 
 
-def _called(expect: Expect) -> str:
+def called(expect: Expect) -> str:
+    """The name of its check."""
     words = [expect.event]
     words += [word for word in (expect.kind, expect.direction) if word]
     if expect.alarm is not None:
