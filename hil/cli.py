@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = _parser().parse_args(arguments)
     except SystemExit as ended:  # argparse has said why
         return int(ended.code or 0)
+    # What the rig has started ends with it, also when it is told to end as services are.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return int(chosen.verb(chosen))
     except (RigError, AgentError) as error:
@@ -42,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _complain(line: str) -> None:
