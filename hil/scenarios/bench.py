@@ -6,7 +6,6 @@ A problem of the bench itself ends as BROKEN with its first cause and says nothi
 from __future__ import annotations
 
 import importlib
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 from agent.errors import AgentError
 from hil.case import Case
+from hil.device.agent import AGENT
 from hil.errors import BenchError, CaseError, RigError
 from hil.scenarios.asked import asked
 from hil.scenarios.came import Came
@@ -30,8 +30,7 @@ from hil.verdict import BROKEN, FAILED, NOT_YET, PASSED, Check, Latency, Moment,
 class Dut:
     """The device under test. command: takes the words of `ftu-agent`."""
 
-    name: str = "agent"
-    command: Sequence[str] = (sys.executable, "-m", "agent")
+    command: Sequence[str] = AGENT
 
 
 @dataclass(frozen=True, slots=True)

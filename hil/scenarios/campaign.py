@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import json
 import multiprocessing
-import os
 import sys
 import tempfile
 from collections import Counter
@@ -17,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+from hil.device.replay import command
 from hil.errors import BenchError
 from hil.scenarios import bench
 from hil.scenarios.bench import Dut
@@ -35,7 +35,7 @@ def run(
     """Run, print, keep: 0 when none failed and the bench stood, else 1. Raises: RigError."""
     if not scenarios:
         raise BenchError("run", "there is no such scenario", "what `ftu-hil list` shows")
-    device = dut_of(dut)
+    device = Dut(command(dut))
     writer = _writer() if report else None
     tell = _json if as_json else _text
     with tempfile.TemporaryDirectory(prefix="ftu-hil-") as scratch:
@@ -47,19 +47,6 @@ def run(
     if not as_json:
         _sum_up(counts, report)
     return 1 if counts[FAILED] or counts[BROKEN] else 0
-
-
-def dut_of(word: str) -> Dut:
-    """The device under test by its name. Raises: BenchError."""
-    if word == "agent":
-        return Dut()
-    if word == "firmware":
-        raise BenchError("--dut firmware", "comes with part G", "agent")
-    path = Path(word)
-    if not path.is_file() or not os.access(path, os.X_OK):
-        what, expected = "is no executable file", "agent, firmware, or a program that takes"
-        raise BenchError(f"--dut {word}", what, f"{expected} the words of ftu-agent")
-    return Dut(word, (str(path.resolve()),))
 
 
 def run_all(

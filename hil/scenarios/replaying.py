@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hil.case import Bay, Case, Recording
+from hil.device import site
 from hil.errors import BenchError
 from hil.scenarios.cast import judged
 from hil.scenarios.scenario import Scenario
@@ -82,10 +83,10 @@ def _words(
     bay: str,
     command: Sequence[str],
 ) -> list[str]:
-    site = folder / f"{bay}.toml"
-    site.write_text(bay_table(bay, recordings[0], scenario.unwired))
+    path = folder / f"{bay}.toml"
+    path.write_text(_bay(bay, recordings[0], scenario.unwired))
     words = [*command, "replay", *(str(folder / f"{r.terminal}.cfg") for r in recordings)]
-    words += ["--site", str(site), "--json"]
+    words += ["--site", str(path), "--json"]
     if scenario.settings:
         sheet = folder / f"{bay}-settings.toml"
         sheet.write_text(f"[{bay}]\n{scenario.settings}\n")
@@ -105,19 +106,10 @@ def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
         raise BenchError(f"{words[0]} replay", what, "as fast as the machine can") from error
 
 
-def bay_table(name: str, recording: Recording, unwired: Iterable[str] = ()) -> str:
-    """The [[bay]] of a terminal, TOML, its channels by their plain names."""
-    bay = recording.bay
-    return (
-        f'[[bay]]\nname = "{name}"\nsection = "{bay.section or name}"\n'
-        f"nominal_volts = {bay.nominal_volts!r}\nfrequency_hz = {recording.nominal_hz}\n"
-        f'earthing = "{bay.earthing}"\nrating_amps = {bay.rating_amps!r}\n'
-        f"channels = {{ {_roles(recording, unwired)} }}\n"
-    )
-
-
-def _roles(recording: Recording, unwired: Iterable[str]) -> str:
+def _bay(name: str, recording: Recording, unwired: Iterable[str]) -> str:
+    """The site file of a replay: the terminal's [[bay]], its channels by their plain names."""
     left_out = set(unwired)
     names = [trace.name for trace in recording.traces if trace.name not in left_out]
-    names += [name for name in recording.contacts if name == _SWITCH]
-    return ", ".join(f'{name} = "{name}"' for name in names)
+    names += [contact for contact in recording.contacts if contact == _SWITCH]
+    channels = "\n".join(f'{channel} = "{channel}"' for channel in names)
+    return site.bay(name, recording.bay, recording.nominal_hz, channels)

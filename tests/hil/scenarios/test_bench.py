@@ -38,7 +38,7 @@ def device(folder: Path, body: str) -> Dut:
     path = folder / "device"
     path.write_text(DEVICE.format(body=body))
     path.chmod(0o755)
-    return Dut("device", (str(path),))
+    return Dut((str(path),))
 
 
 def red(outcome: Outcome) -> list[str]:
@@ -99,7 +99,7 @@ def test_a_device_that_cannot_be_asked_breaks_the_bench(
 
 
 def test_a_device_that_is_not_there_breaks_the_bench(tmp_path: Path) -> None:
-    outcome = run(tmp_path, dut=Dut("none", (str(tmp_path / "none"),)))
+    outcome = run(tmp_path, dut=Dut((str(tmp_path / "none"),)))
 
     assert outcome.status == BROKEN
     assert "cannot be run" in outcome.problem

@@ -93,7 +93,7 @@ def mutated(folder: Path, slip: Slip) -> Dut:
     program = folder / "ftu-agent"
     program.write_text(f'#!/bin/sh\ncd {copy} && exec {sys.executable} -m agent "$@"\n')
     program.chmod(0o755)
-    return Dut("mutated", (str(program),))
+    return Dut((str(program),))
 
 
 def red(name: str, folder: Path, dut: Dut) -> set[str]:
