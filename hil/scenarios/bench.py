@@ -5,44 +5,24 @@ A problem of the bench itself ends as BROKEN with its first cause and says nothi
 
 from __future__ import annotations
 
-import importlib
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from agent.errors import AgentError
 from hil.case import Case
-from hil.device.agent import AGENT
-from hil.errors import BenchError, CaseError, RigError
+from hil.errors import CaseError, RigError
+from hil.plant import catalogue
 from hil.scenarios.asked import asked
 from hil.scenarios.came import Came
 from hil.scenarios.cast import judged
 from hil.scenarios.judge import judge
 from hil.scenarios.lengthened import by_play, lengthened
+from hil.scenarios.ran import Dut, Run, decisions
 from hil.scenarios.replaying import replay
 from hil.scenarios.scenario import Draw, Scenario
-from hil.verdict import BROKEN, FAILED, NOT_YET, PASSED, Check, Latency, Moment, Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Dut:
-    """The device under test. command: takes the words of `ftu-agent`."""
-
-    command: Sequence[str] = AGENT
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What running gave, before the judgement."""
-
-    came: Came
-    checks: Sequence[Check] = ()
-    timeline: Sequence[Moment] = ()
-    latencies: Sequence[Latency] = ()
-    events: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-    jitter_ms: float | None = None
+from hil.verdict import BROKEN, FAILED, NOT_YET, PASSED, Check, Moment, Outcome
 
 
 def run(scenario: Scenario, folder: Path, dut: Dut | None = None) -> Outcome:
@@ -96,16 +76,7 @@ def case_of(scenario: Scenario) -> Case | None:
 
 def drawn(draw: Draw) -> Case:
     """The case from plant/, solved or out of its cache. Raises: RigError."""
-    try:
-        plant = importlib.import_module("hil.plant.catalogue")
-    except ModuleNotFoundError as error:
-        raise BenchError("hil.plant", f"{error}", "the room that draws cases") from error
-    try:
-        case: Case = plant.case(draw.what, draw.earthing, draw.seed, **draw.overrides)
-    except TypeError as error:
-        where = f"[draw] what = {draw.what!r}"
-        raise CaseError(where, f"{error}", "overrides that this class has") from error
-    return case
+    return catalogue.case(draw.what, draw.earthing, draw.seed, **draw.overrides)
 
 
 def _laid_out(scenario: Scenario, case: Case | None, folder: Path) -> dict[str, Path]:
@@ -119,12 +90,9 @@ def _laid_out(scenario: Scenario, case: Case | None, folder: Path) -> dict[str, 
 
 def _ran(scenario: Scenario, case: Case | None, folder: Path, dut: Dut) -> Run:
     if scenario.live:
-        try:
-            live = importlib.import_module("hil.scenarios.live")
-        except ModuleNotFoundError as error:
-            raise BenchError("hil.scenarios.live", f"{error}", "the rooms it stands on") from error
-        ran: Run = live.run(scenario, case, folder, dut)
-        return ran
+        from hil.scenarios import live  # brokers, event loops: nothing that a replay needs
+
+        return live.run(scenario, case, folder, dut)
     if case is None:
         raise CaseError(scenario.name, "there is no case to replay", 'case = "golden:NAME", [draw]')
     done = replay(scenario, case, folder, dut.command)
@@ -138,20 +106,6 @@ def _ran(scenario: Scenario, case: Case | None, folder: Path, dut: Dut) -> Run:
         timeline=[*decisions(done.events)],
         events=done.events,
     )
-
-
-def decisions(events: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Moment]:
-    """Each event that has a time, as a moment of the timeline."""
-    moments = []
-    for name, told in events.items():
-        for event in told:
-            if isinstance(event.get("t"), int | float):
-                words = [event["event"], event.get("kind"), event.get("direction")]
-                text = " ".join(str(word) for word in words if word)
-                alarm = ", alarm" if event.get("alarm") else ""
-                t_s = float(event["t"])
-                moments.append(Moment(t_s, "decision", name, text + alarm, event=event))
-    return moments
 
 
 def _plant_moments(case: Case | None) -> list[Moment]:

@@ -6,7 +6,6 @@ machine for itself.
 
 from __future__ import annotations
 
-import importlib
 import json
 import multiprocessing
 import sys
@@ -18,8 +17,9 @@ from pathlib import Path
 
 from hil.device.replay import command
 from hil.errors import BenchError
+from hil.report import write
 from hil.scenarios import bench
-from hil.scenarios.bench import Dut
+from hil.scenarios.ran import Dut
 from hil.scenarios.scenario import Scenario
 from hil.verdict import BROKEN, FAILED, NOT_YET, PASSED, Outcome
 
@@ -36,13 +36,12 @@ def run(
     if not scenarios:
         raise BenchError("run", "there is no such scenario", "what `ftu-hil list` shows")
     device = Dut(command(dut))
-    writer = _writer() if report else None
     tell = _json if as_json else _text
     with tempfile.TemporaryDirectory(prefix="ftu-hil-") as scratch:
         folder = report or Path(scratch)
         outcomes = run_all(scenarios, folder / CASES, device, tell)
-        if report and writer:
-            writer(outcomes, report)
+        if report:
+            write(outcomes, report, meta={"device under test": dut})
     counts = Counter(outcome.status for outcome in outcomes)
     if not as_json:
         _sum_up(counts, report)
@@ -74,16 +73,6 @@ def _ran(scenarios: Sequence[Scenario], folder: Path, dut: Dut) -> Iterator[Outc
         if each.live:
             sys.stderr.write(f"{each.name}: plays in real time\n")
             yield bench.run(each, folder / each.name, dut)
-
-
-def _writer() -> Callable[[Sequence[Outcome], Path], object]:
-    """Asked for before anything runs: nobody waits an hour to hear that it is missing."""
-    try:
-        report = importlib.import_module("hil.report")
-    except ModuleNotFoundError as error:
-        raise BenchError("--report", f"{error}", "a tree with hil/report") from error
-    write: Callable[[Sequence[Outcome], Path], object] = report.write
-    return write
 
 
 def _text(number: int, of: int, outcome: Outcome) -> None:

@@ -25,8 +25,8 @@ from hil.case import Case
 from hil.device.listener import Receipt, key_of
 from hil.errors import BenchError
 from hil.instruments.contract import Pacing
-from hil.scenarios.bench import Dut, Run, decisions
 from hil.scenarios.came import Came, Key, Log, Said
+from hil.scenarios.ran import Dut, Run, decisions
 from hil.scenarios.scenario import Command, Fault, Message, Scenario
 from hil.scenarios.stage import LEAD_S, NODE, SITE, Stage, standing
 from hil.scenarios.trouble import AFTERWARDS, AT_START, befall, heal, prepare

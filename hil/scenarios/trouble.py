@@ -6,12 +6,12 @@ How each comes about is the business of hil/faults; here is only which is meant.
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from hil.errors import BenchError
+from hil.faults import power
 from hil.scenarios.forging import forge
 from hil.scenarios.scenario import Fault
 from hil.scenarios.stage import Stage
@@ -102,7 +102,6 @@ async def _kill(stage: Stage, fault: Fault) -> None:
 
 
 async def _power_off(stage: Stage, fault: Fault) -> None:
-    power = importlib.import_module("hil.faults.power")
     await power.cut(stage.device, _disk(stage, fault), keep=0.5, seed=stage.seed)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hil.scenarios import bench
-from hil.scenarios.bench import Dut
 from hil.scenarios.language import load
+from hil.scenarios.ran import Dut
 from hil.verdict import BROKEN, FAILED, NOT_YET, PASSED, Outcome
 from tests.hil.scenarios.synthetic import case
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from hil.scenarios import bench
-from hil.scenarios.bench import Dut
 from hil.scenarios.language import find
+from hil.scenarios.ran import Dut
 from hil.verdict import BROKEN
 
 AGENT = Path(__file__).parents[3] / "agent"
