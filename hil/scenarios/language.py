@@ -170,6 +170,10 @@ _LISTS = {
 }
 
 
+# Every key of a file's own, for the guide's test.
+KEYS = tuple(key.name for key in _SCENARIO if key.name != "files")
+
+
 def load(path: Path) -> Scenario:
     """The scenario in this file. Raises: CaseError with every finding."""
     try:

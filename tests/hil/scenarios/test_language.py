@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from hil.errors import CaseError
+from hil.scenarios import language
 from hil.scenarios.language import CaseErrors, find, load, load_text
 from hil.scenarios.scenario import Delivery, Draw, Fault, Play, Scenario
 
@@ -272,3 +274,21 @@ def test_a_name_that_is_not_there_gives_a_hint() -> None:
 
     with pytest.raises(CaseError, match=f"no such scenario, did you mean {name}"):
         find([name + "x"])
+
+
+DOCS = Path(__file__).parents[3] / "docs" / "rig.md"
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL))
+def test_every_example_of_the_guide_can_be_taken(text: str) -> None:
+    name = re.search(r'^name = "(.*)"', text, re.MULTILINE)
+    assert name
+
+    assert read(text, name[1]).title
+
+
+def test_the_guide_names_every_fault_and_every_key() -> None:
+    guide = DOCS.read_text()
+
+    named = [*language.FAULTS, *language.INSTRUMENTS, *language.KEYS]
+    assert [word for word in named if f"`{word}`" not in guide] == []
