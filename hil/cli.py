@@ -165,7 +165,7 @@ def _add_score(verbs: Verbs) -> None:
         "--cases 20 --class earth_fault",
     )
     parser.add_argument(
-        "--cases", type=_count, default=200, metavar="N", help="of each class; default 200"
+        "--cases", type=_count, default=5, metavar="N", help="of each class and earthing; default 5"
     )
     parser.add_argument(
         "--first-seed", type=_whole, default=1, metavar="SEED", help="the seeds run on from here"

@@ -50,8 +50,8 @@ CLASSES: Mapping[str, Callable[[Draft], Scene]] = {
     "open_ct": sound.open_ct,
     "swapped_phase": sound.swapped_phase,
 }
-# Raised whenever what is done to solved waves changes: part of every cache key.
-FRONT_END_VERSION = 1
+# Raised whenever what is done to solved waves, or told of them, changes: in every cache key.
+AFTER_SOLVING_VERSION = 2
 
 
 def scene(what: str, earthing: str, seed: int, **wishes: Any) -> Scene:
@@ -92,7 +92,7 @@ def _whole(folder: Path) -> bool:
 def key(asked: Scene) -> str:
     """Of everything that the case depends on."""
     circuit = asked.grid().circuit
-    told = (circuit.text(), *circuit.saved, repr(asked), str(FRONT_END_VERSION))
+    told = (circuit.text(), *circuit.saved, repr(asked), str(AFTER_SOLVING_VERSION))
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
 
 
