@@ -25,9 +25,8 @@ class Mosquitto:
     acl: lines of an ACL file; without one everybody may do everything. users: name to password;
     without them nobody is asked for a name. max_connections: clients at once; None: without limit.
     extra: more lines of mosquitto.conf(5). address: where it listens; a board on the bench cannot
-    reach the loopback. It ends with `with`.
-    extra: more lines of mosquitto.conf(5). verbose: whether it logs every packet, which costs it a
-    multiple of passing it on. It ends with `with`.
+    reach the loopback. verbose: whether it logs every packet, which costs it a multiple of passing
+    it on. It ends with `with`.
     """
 
     def __init__(
