@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
             )
         else:
             os.nice(LINK_NICENESS)
-            asyncio.run(_live(int(pipe), lambda: build_link(site, clock)))
+            asyncio.run(_live(int(pipe), lambda: build_link(site, Path(site_path), clock)))
     except AgentError as error:
         sys.stderr.write(f"ftu-agent {role}: {error}\n")
         return 2
@@ -180,8 +180,9 @@ def wire(
     return Detector(layout, wired)
 
 
-def build_link(site: SiteFile, clock: Clock) -> Link:
-    """The outage projection, the uplink and the log's lanes s and x."""
+def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
+    """The outage projection, drills, the uplink and the log's lanes s and x."""
+    from agent.drill import Drills
     from agent.link import Link
     from agent.outage.projection import Projection
 
@@ -196,6 +197,14 @@ def build_link(site: SiteFile, clock: Clock) -> Link:
         section_of=sections.get,
         stamp=lambda: clock.stamp(clock.now_us()),
         data_dir=site.device.data_dir,
+        drills=Drills(
+            folder=site.device.data_dir / "drills",
+            site=path,
+            log=log,
+            journal=journal,
+            stamp=clock.stamp,
+            now_us=clock.now_us,
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.clock import Stamp
+from agent.drill import Drills
 from agent.errors import RecordError, StoreError
 from agent.live import receiving
 from agent.outage.projection import Projection, SupplyFact
@@ -31,9 +32,10 @@ BATCH = 256
 
 
 class Link:
-    """Tails lanes a and h into the outage projection, writes lane s, runs the uplink.
+    """Tails lanes a and h into the outage projection, writes lane s, runs drills and the uplink.
 
     stamp: an instant's UTC with source and error, of this boot; section_of: a bay's section.
+    drills: runs them, into lane x.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Link:
         section_of: Callable[[str], str | None],
         stamp: Callable[[], Stamp],
         data_dir: Path,
+        drills: Drills | None = None,
     ) -> None:
         self._log = log
         self._journal = journal
@@ -54,6 +57,7 @@ class Link:
         self._section_of = section_of
         self._stamp = stamp
         self._data_dir = data_dir
+        self._drills = drills
         self._grew = asyncio.Event()
         self._readers = {lane: LaneReader(log, lane) for lane in "ah"}
         self.done_us_now = stamp().mono_us
@@ -71,6 +75,9 @@ class Link:
             if self._publisher is not None:
                 tasks.create_task(self._publisher.run(), name="uplink")
             tasks.create_task(self._follow(), name="follow the log")
+            if self._drills is not None:
+                grew = self._publisher.log_grew if self._publisher else lambda: None
+                tasks.create_task(self._drills.run(grew), name="drills")
 
     def _heard(self, message: dict[str, Any]) -> None:
         if "grew" in message:

@@ -13,6 +13,7 @@ from pathlib import Path
 from agent import words
 from agent.errors import RecordError, UsageError
 from agent.store import entries, entry
+from agent.uplink import wire
 from agent.uplink.consumer import Consumer, DeclaredLost, Delivered, Received, listen
 from agent.uplink.mqtt import parse_broker
 
@@ -64,6 +65,8 @@ def told(delivered: Delivered) -> dict[str, object]:
         shown = entries.delivered_json(delivered.entry, delivered.key)
     except RecordError as error:  # of a newer terminal: its key counts all the same
         shown = {"event": "unknown", "detail": str(error), "key": _key(delivered)}
+    if delivered.flags & wire.EXERCISE:
+        shown["exercise"] = True
     return {"site": delivered.site, **shown}
 
 
@@ -98,7 +101,11 @@ def line(logged: list[object]) -> str:
     time = entries.utc_text(stamp.utc_us)
     if logged[0] == entry.EVENT:
         event, _ = entries.entry_event(logged)
+        if entry.as_dict(logged)["flags"] & entry.EXERCISE:
+            return f"{time}  drill  {words.sentence(event)}"
         return f"{time}  {'ALARM  ' if event.alarm else '       '}{words.sentence(event)}"
+    if logged[0] == entry.DRILL:
+        return f"{time}  drill  {words.drill(entries.entry_drill(logged))}"
     if logged[0] == entry.PLAN_VARIANCE:
         return f"{time}         {words.variance(entries.entry_variance(logged))}"
     if logged[0] in (entry.HISTORY, entry.EXTREMES):

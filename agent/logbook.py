@@ -9,6 +9,7 @@ from typing import Any
 from agent.errors import RecordError, StoreError
 from agent.store import cbor, entries
 from agent.store.journal import LaneReport, Lost, export, verify
+from agent.uplink import wire
 
 
 def run(what: str, folder: Path, *, as_json: bool) -> int:
@@ -68,6 +69,7 @@ def _export(log: Path) -> int:
                 shown = {
                     "lane": lane,
                     "seq": item.seq,
+                    **({"exercise": True} if lane == wire.DRILLS else {}),
                     **entries.shown(cbor.loads(item.payload)),
                 }
             except RecordError as error:

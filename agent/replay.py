@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from agent import words
 from agent.detect import settings as protection
 from agent.detect.detector import Detector
 from agent.errors import AgentError, RecordError, SiteError, UsageError
-from agent.records import Event, event_json
+from agent.records import Block, Event, event_json
 from agent.sensors import channels, comtrade
 from agent.site import Bay, SiteFile, load
 from agent.traces import Case
@@ -24,6 +24,7 @@ BLOCK = 512  # samples at once; detection does not depend on it
 
 Show = Callable[[str, Event], None]
 Tell = Callable[[str], None]
+Blocks = Callable[[comtrade.Record, int], Iterable[Block]]
 Draw = Callable[[Case, Sequence[Event]], None]
 
 
@@ -122,16 +123,19 @@ def _earliest(record: comtrade.Record) -> comtrade.Record:
     return next(fine, record)
 
 
-def decided(case: Case, asked: Replay, tell: Tell) -> Iterator[Event]:
+def decided(
+    case: Case, asked: Replay, tell: Tell, blocks: Blocks = comtrade.blocks
+) -> Iterator[Event]:
     """What detection says of a record, stretch by stretch where its rate changes.
 
+    blocks: cuts a stretch into blocks of up to so many samples; a drill also paces them.
     A fault that stands when the rate changes is found anew by the next stretch; it is told once.
     Raises: RecordError when no stretch has samples enough in a cycle.
     """
     standing: Event | None = None
     for stretch, detector in _detectors(case, asked.settings, tell):
         carried, settled_us = standing, stretch.begin_us + 2_000_000 // case.bay.frequency_hz
-        for block in comtrade.blocks(stretch, BLOCK):
+        for block in blocks(stretch, BLOCK):
             for event in detector.feed(block):
                 if carried and event.t_us <= settled_us and _same_fault(event, carried):
                     tell(f"{stretch.stem}: the fault goes on where the rate changes; told once")

@@ -82,6 +82,14 @@ def _list(values: Sequence[float | None], scale: float = 1.0) -> str:
     return " ".join("-" if value is None else f"{value * scale:.0f}" for value in values)
 
 
+def drill(told: Mapping[str, Any]) -> str:
+    """Word of a drill, from the columns of its record."""
+    parts = [f"DRILL {told['drill']} {told['what']}", f"after {told['after_ms'] / 1000:.1f} s"]
+    parts += [f"step {told['step']}"] if "step" in told else []
+    parts += [f"by {told['role']}"] if "role" in told else []
+    return ", ".join(parts + [told[name] for name in ("title", "detail") if name in told])
+
+
 def variance(values: Mapping[str, Any]) -> str:
     """How a planned outage went, from the columns of its record."""
     parts = [f"PLAN {values['plan']} rev {values['revision']}", f"section {values['section']}"]

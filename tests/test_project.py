@@ -104,7 +104,7 @@ LOADS = {
         "sensors",
         "store",
     ),
-    "link": ("app", "link", "live", "outage", "store", "uplink"),
+    "link": ("app", "drill", "drill_order", "link", "live", "outage", "store", "uplink"),
 }
 LIBRARIES = {"guard": ("pymodbus.client",), "link": ()}
 

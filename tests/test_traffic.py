@@ -22,7 +22,10 @@ from agent.store import cbor, entries, entry
 from agent.uplink import wire
 from agent.uplink.mqtt import connect
 from bench.walk import quarters
+from hil import drill
+from hil.drill import Script, Step
 from hil.faults.broker import Mosquitto
+from tests.hil.feeders import recording
 
 CDDL = Path("agent/uplink/ftu.cddl").resolve()
 # What stands behind the node, or instead of one, to the rule of the schema.
@@ -33,6 +36,7 @@ RULES = {
     "e/a": "envelope",
     "e/h": "envelope",
     "e/s": "envelope",
+    "e/x": "envelope",
     "ack/scada": "ack",
     "_host/scada": "state",
 }
@@ -84,6 +88,8 @@ def traffic(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[bytes]]:
         f'[[plan]]\nid = "P-1"\nsection = "s1"\nstart = {now.isoformat()}\n'
         f"end = {(now + timedelta(seconds=60)).isoformat()}\n"
     )
+    script = Script("D-1", "short circuit", "head", [Step("isolate", 60, "lead")], ends_after_s=2)
+    drill.place(folder / "data", script, recording("head", onset_s=0.2))
     ours = [sys.executable, "-m", "agent"]
     listen = [*ours, "listen", "--broker", broker.url, "--ack", "--state", str(folder / "marks")]
     try:
@@ -107,9 +113,15 @@ async def capture(url: str) -> dict[str, list[bytes]]:
         await port.subscribe("ftu/#")
         async for message in port.messages():
             heard[split(message.topic)].append(message.payload)
-            if all(heard.values()):
+            if all(heard.values()) and drill_words(heard["e/x"]) >= {0, 2}:
                 break
     return heard
+
+
+def drill_words(payloads: list[bytes]) -> set[int]:
+    """Codes of what has been told of drills: 0 their start, 2 their end."""
+    records = [record for payload in payloads for record in cbor2.loads(payload).get(12, [])]
+    return {record[3] for record in records if record[0] == entry.DRILL}
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +286,14 @@ def envelopes(traffic: dict[str, list[bytes]]) -> Iterator[dict[int, object]]:
     for name in ("e/a", "e/h", "e/s"):
         for payload in traffic[name]:
             yield cbor2.loads(payload)
+
+
+def test_every_envelope_of_a_drill_is_an_exercise_and_no_other_is(
+    traffic: dict[str, list[bytes]],
+) -> None:
+    for name in ("e/a", "e/h", "e/s", "e/x"):
+        for payload in traffic[name]:
+            assert cbor2.loads(payload).get(8, 0) & 1 == (name == "e/x")
 
 
 def test_an_alarm_leaves_in_a_handful_of_bytes(traffic: dict[str, list[bytes]]) -> None:

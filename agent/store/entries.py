@@ -54,10 +54,10 @@ class Key:
     seq: int
 
 
-def event_entry(event: Event, stamp: Stamp, *, logged_us: int) -> Entry:
+def event_entry(event: Event, stamp: Stamp, *, logged_us: int, exercise: bool = False) -> Entry:
     """The entry of an event that stood at `stamp`.
 
-    logged_us: when this record is made, on the monotonic clock of the stamp.
+    logged_us: when this record is made, on the monotonic clock of the stamp. exercise: of a drill.
     Raises: ValueError for an event or a phase that the table does not know.
     """
     earliest_us, latest_us = event.bounds_us or (None, None)
@@ -67,7 +67,7 @@ def event_entry(event: Event, stamp: Stamp, *, logged_us: int) -> Entry:
         {
             "event": event.event,
             "bay": _text(event.bay),
-            "flags": entry.ALARM if event.alarm else 0,
+            "flags": (entry.ALARM * event.alarm) | (entry.EXERCISE * exercise),
             "kind": event.kind,
             "direction": event.direction,
             "outcome": event.outcome,
@@ -181,6 +181,22 @@ def entry_audit(logged: Entry) -> tuple[str, str]:
     return named["what"], named.get("detail", "")
 
 
+def drill_entry(stamp: Stamp, values: Mapping[str, Any]) -> Entry:
+    """Word of a drill; `values` by the names of entry.COLUMNS. Raises: ValueError."""
+    texts = {name: _text(each) for name, each in values.items() if isinstance(each, str)}
+    return entry.compose(entry.DRILL, _at(stamp), {**values, **texts})
+
+
+def restamped(logged: Entry, stamp: Stamp) -> Entry:
+    """The same entry at another stamp: who has decided may know less of UTC than who writes."""
+    return [logged[entry.TYPE], *_at(stamp), *logged[entry.FIRST :]]
+
+
+def entry_drill(logged: Entry) -> dict[str, Any]:
+    """The columns of a drill by their names. Raises: RecordError when this is none."""
+    return _named(logged, "drill")
+
+
 def timemap_entry(change: Timemap) -> Entry:
     """How UTC relates to the monotonic clock from the stamp of `change` on."""
     values = {
@@ -222,6 +238,7 @@ def shown(logged: Entry) -> dict[str, object]:
     elif named["type"] == "extremes":
         told |= _extremes_json(named)
     else:
+        told |= {"exercise": True} if named["type"] == "drill" else {}
         told |= {name: value for name, value in named.items() if name not in _HEADER}
     clock = {name: named.get(name) for name in ("source", "error_us", "boot", "mono_us")}
     return {**told, "t": utc_text(named["utc_us"]), "clock": clock}
@@ -290,6 +307,7 @@ def _event_json(named: Mapping[str, Any]) -> dict[str, object]:
         "bay": named["bay"],
         "event": named["event"],
         "alarm": bool(named["flags"] & entry.ALARM),
+        **({"exercise": True} if named["flags"] & entry.EXERCISE else {}),
     }
     bounds_us = _bounds(utc_us, named)
     interval = [_unscaled(named.get(f"distance_{which}_m"), 1000) for which in ("low", "high")]

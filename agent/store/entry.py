@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Column = tuple[str, What, bool]
 
 EVENT, WHY, BLIND, PLAN_VARIANCE, AUDIT, HISTORY, EXTREMES, TIMEMAP = 1, 2, 3, 4, 5, 6, 7, 8
+DRILL = 9
 TYPE_NAMES = {
     EVENT: "event",
     WHY: "why",
@@ -29,6 +30,7 @@ TYPE_NAMES = {
     HISTORY: "history",
     EXTREMES: "extremes",
     TIMEMAP: "timemap",
+    DRILL: "drill",
 }
 
 EVENTS = (
@@ -61,7 +63,13 @@ OUTCOMES = ("permanent", "self_cleared", "open")
 SOURCES = ("unknown", "holdover", "ntp", "gnss")
 PHASES = "ABC"
 
-ALARM = 1  # bit 0 of an event's flags
+# What a drill's record tells: its beginning with the whole script, a step, its end, or that it was
+# cut off or could not be taken.
+DRILL_WHATS = ("started", "step", "ended", "aborted")
+
+# Bits of an event's flags.
+ALARM = 1
+EXERCISE = 2  # of a drill: never the real thing
 
 # Bits of the quality of a history or of extremes.
 UNEVEN = 1  # some value was known for less time than observed_s says
@@ -202,6 +210,18 @@ COLUMNS = {
         ("utc_offset_before_us", INT, False),  # UTC - mono until then; null: UTC was not known
         ("utc_offset_after_us", INT, True),
         ("cause", TEXT, True),
+    ),
+    # Of lane x only. All that its score needs stands in these and in the events beside them.
+    DRILL: (
+        ("drill", TEXT, True),  # as the order calls it; the same order may be run again
+        ("what", DRILL_WHATS, True),
+        ("after_ms", UINT, True),  # since it started, by the monotonic clock
+        ("title", TEXT, False),
+        ("step", TEXT, False),
+        ("role", TEXT, False),  # a token, never a person's name
+        ("steps", LIST, False),  # name, due after so many ms, role; again and again
+        ("expected", LIST, False),  # bay, event, kind or null; again and again
+        ("detail", TEXT, False),
     ),
 }
 

@@ -289,11 +289,18 @@ class _Outbox:
 
     async def empty(self) -> None:
         """Publish what is due; what the broker refuses is told once on this connection."""
-        for topic, payload in self._consumer.acks():
-            await self._publish(topic, payload)
-            self._consumer.acked(topic)
+        # Together: one after the other, a thousand nodes would wait for a thousand round trips.
+        acks = self._consumer.acks()
+        done = await asyncio.gather(*(self._ack(*ack) for ack in acks), return_exceptions=True)
+        for error in done:
+            if error is not None:
+                raise error
         for topic, payload in self._presence.due():
             await self._publish(topic, payload)
+
+    async def _ack(self, topic: str, payload: bytes) -> None:
+        await self._publish(topic, payload)
+        self._consumer.acked(topic)
 
     async def _publish(self, topic: str, payload: bytes) -> None:
         try:

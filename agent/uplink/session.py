@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     Message = tuple["_Lane", int, int, int | None]
 
-# Strict priority; lane w (waveforms) joins with its own part.
-LANES = "ash"
-# Lanes that always find room in the window, so that history never stands before an alarm.
+# Strict priority, drills behind all that is real; lane w (waveforms) joins with its own part.
+LANES = "ashx"
+# Lanes that always find room in the window, so that neither history nor a drill ever stands before
+# an alarm.
 RESERVED = "as"
 
 # Eight messages of 8 KiB keep a 1 Mbit/s link with half a second of delay busy.

@@ -12,7 +12,7 @@ ANY = "+"  # MQTT's wildcard of one level
 
 BIRTH, STATE, LIVE = "birth", "state", "m"
 ACK, HOST = "ack/{consumer}", "_host/{consumer}"
-LANES = {"a": "e/a", "s": "e/s", "h": "e/h"}
+LANES = {"a": "e/a", "s": "e/s", "h": "e/h", "x": "e/x"}
 
 UP, DOWN = "up", "down"
 
@@ -23,6 +23,7 @@ TOPICS = {
     LANES["a"]: (UP, "link, from guard's lane", 1, False, None, "envelope"),
     LANES["s"]: (UP, "link", 1, False, None, "envelope"),
     LANES["h"]: (UP, "link, from guard's lane", 1, False, None, "envelope"),
+    LANES["x"]: (UP, "link", 1, False, None, "envelope"),
     # Guard measures twice a second; what a screen gets later than this is no longer live.
     LIVE: (UP, "link", 0, False, 2, "live"),
     ACK: (DOWN, "consumer", 1, True, None, "ack"),

@@ -33,6 +33,7 @@ SCHEMA, EPOCH, LANE, FIRST, BOOT, UTC, SOURCE, ERROR, FLAGS, MONO, BAY, LOST, RE
 CLOCK, PACKED = 13, 14
 
 EXERCISE = 1  # a drill: never taken for the real thing
+DRILLS = "x"  # its lane: every envelope of it is flagged
 REPLAY = 2  # sent before, sent again
 
 # The base lies on the monotonic clock's last multiple of 2^16 us, so that it takes four bytes for
@@ -66,6 +67,8 @@ def envelope(
     if not items:
         raise ValueError("no items; expected at least one")
     head = {SCHEMA: VERSION, EPOCH: epoch, LANE: lane, FIRST: items[0][1]}
+    if lane == DRILLS:
+        flags |= EXERCISE
     if flags:
         head[FLAGS] = flags
     if items[0][0] == "lost":

@@ -25,7 +25,8 @@ class Mosquitto:
     acl: lines of an ACL file; without one everybody may do everything. users: name to password;
     without them nobody is asked for a name. max_connections: clients at once; None: without limit.
     extra: more lines of mosquitto.conf(5). address: where it listens; a board on the bench cannot
-    reach the loopback. It ends with `with`.
+    reach the loopback. verbose: whether it logs every packet, which costs it a multiple of passing
+    it on. It ends with `with`.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Mosquitto:
         extra: str = "",
         port: int | None = None,
         address: str = LOOPBACK,
+        verbose: bool = True,
     ) -> None:
         self.directory = directory
         self.port = port or free_port()
@@ -48,6 +50,7 @@ class Mosquitto:
         self._users = users or {}
         self._max_connections = max_connections
         self._extra = extra
+        self._verbose = verbose
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -73,7 +76,8 @@ class Mosquitto:
         if self._process is not None:
             raise BenchError("mosquitto", "runs already", "it was stopped before it is started")
         self.directory.mkdir(parents=True, exist_ok=True)
-        command = [_executable("mosquitto"), "-v", "-c", str(self._configuration())]
+        told = ["-v"] if self._verbose else []
+        command = [_executable("mosquitto"), *told, "-c", str(self._configuration())]
         with (self.directory / "mosquitto.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + _START_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from agent.clock import Stamp
 from agent.store import cbor, entries
 from agent.uplink import topics, wire
-from agent.uplink.consumer import Consumer, DeclaredLost, Received
+from agent.uplink.consumer import Consumer, DeclaredLost, Received, _Outbox
 
 TOPIC = topics.topic(topics.LANES["a"], "site", "node")
 
@@ -122,3 +123,35 @@ def test_in_any_order_each_key_comes_once_and_the_mark_never_lies(
             assert all(come[seq] for seq in range(1, mark(listening) + 1))
     assert set(come.values()) <= {1}
     assert set(come) == {seq for first, number in messages for seq in range(first, first + number)}
+
+
+class Gate:
+    """A port that takes nothing before `number` messages wait at it."""
+
+    def __init__(self, number: int) -> None:
+        self._barrier = asyncio.Barrier(number)
+
+    async def publish(self, *_: object, **__: object) -> None:
+        await self._barrier.wait()
+
+
+def test_the_acknowledgements_of_many_nodes_wait_for_one_round_trip_together() -> None:
+    listening = consumer()
+    for n in range(20):
+        listening.take(topics.topic(topics.LANES["a"], "site", f"n{n}"), payload(1))
+    listening.commit()
+    assert len(listening.acks()) == 20
+
+    async def emptied() -> None:
+        port: Any = Gate(20)
+        presence: Any = Presence()
+        async with asyncio.timeout(5):
+            await _Outbox(port, listening, presence, pytest.fail).empty()
+
+    asyncio.run(emptied())
+    assert listening.acks() == []
+
+
+class Presence:
+    def due(self) -> list[tuple[str, bytes]]:
+        return []
