@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         " How to write a scenario and read a verdict: docs/rig.md.",
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for add in (_add_list, _add_run, _add_score, _add_fleet, _add_report):
+    for add in (_add_list, _add_run, _add_score, _add_drill, _add_fleet, _add_report):
         add(verbs)
     return parser
 
@@ -191,6 +191,34 @@ def _score(chosen: argparse.Namespace) -> int:
         as_json=chosen.json,
     )
     return status
+
+
+def _add_drill(verbs: Verbs) -> None:
+    parser = _verb(
+        verbs,
+        "drill",
+        _drill,
+        "drill a committed case on a running agent, in its lane of exercises, and score it",
+        "short-bc --data-dir /var/lib/ftu --broker mqtt://127.0.0.1 --bay head",
+    )
+    parser.add_argument("case", metavar="CASE", help="a folder of hil/golden, such as short-bc")
+    parser.add_argument(
+        "--data-dir", required=True, type=Path, metavar="DIR", help="the agent's, of its site file"
+    )
+    parser.add_argument("--broker", required=True, metavar="URL", help="where it uplinks to")
+    parser.add_argument("--bay", required=True, metavar="NAME", help="whose settings judge")
+    parser.add_argument(
+        "--steps", type=Path, metavar="FILE", help="TOML: [[step]] name, role, due_s, does_s"
+    )
+
+
+def _drill(chosen: argparse.Namespace) -> int:
+    from hil import drill
+    from hil.plant import golden
+
+    steps = drill.steps(chosen.steps) if chosen.steps else []
+    script, recording = drill.of_case(golden.load(chosen.case), chosen.bay, steps)
+    return drill.run(chosen.data_dir, chosen.broker, script, recording)
 
 
 def _add_fleet(verbs: Verbs) -> None:

@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,14 +28,15 @@ from agent.uplink import topics
 from agent.uplink.consumer import Consumer, Received
 from agent.uplink.mqtt import Port, connect
 from hil import comtrade
-from hil.case import Recording
-from hil.errors import BenchError
+from hil.case import Case, Recording
+from hil.errors import BenchError, CaseError
 
 LANE = "x"
 ORDER, RUNNING, DONE = "ORDER", "RUNNING", "done"
 SCRIPT, RECORD = "drill.toml", "record"
 _LOOK_S = 0.05
 _ARRIVAL_S = 30.0
+_AFTER_S = 5.0  # a drill goes on so long behind its last due step
 
 Record = tuple[int, list[Any]]
 
@@ -83,6 +85,34 @@ class Came:
     log: list[Record] = field(default_factory=list)
     received: list[Record] = field(default_factory=list)
     score: str = ""
+
+
+def of_case(case: Case, bay: str, steps: Sequence[Step] = ()) -> tuple[Script, Recording]:
+    """A drill of a case, as one of its terminals sees it: the first that has to raise an alarm,
+    else the first of all. bay: of the agent; its settings judge.
+    """
+    seen = case.truth.terminals
+    terminal = next((name for name in seen if seen[name].alarm), next(iter(case.recordings)))
+    expected = []
+    if seen[terminal].alarm and case.truth.kind:
+        expected = [(bay, "fault", case.truth.kind)]
+    title = f"{case.truth.what.replace('_', ' ')} {case.truth.kind}".strip()
+    recording = case.recordings[terminal]
+    last_s = max([recording.seconds, *(step.due_s for step in steps)])
+    script = Script(case.name, title, bay, steps, expected, ends_after_s=last_s + _AFTER_S)
+    return script, recording
+
+
+def steps(path: Path) -> list[Step]:
+    """The [[step]] tables of a file: name, role, due_s, and where the rig itself does it, does_s.
+
+    Raises: CaseError.
+    """
+    try:
+        return [Step(**step) for step in tomllib.loads(path.read_text()).get("step", [])]
+    except (OSError, ValueError, TypeError) as error:
+        expected = "[[step]] with name, role, due_s and perhaps does_s"
+        raise CaseError(str(path), str(error), expected) from error
 
 
 def place(data_dir: Path, script: Script, recording: Recording) -> None:

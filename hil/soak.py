@@ -16,7 +16,6 @@ import argparse
 import contextlib
 import fcntl
 import json
-import math
 import os
 import signal
 import subprocess
@@ -28,13 +27,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import agent
+from hil.bounds import upper_bound
 from hil.errors import BenchError, CaseError, RigError
 
 FILE = Path("bench/soak.jsonl")
 PROGRESS_S = 60.0
 # A unit that has not ended by then hangs; the longest waits 400 s for a back-off of 300 s.
 LONGEST_S = 1800.0
-CONFIDENCE = 0.95
 _FAULTS_SHOWN = 8
 _LAST_WORDS = 400
 
@@ -132,37 +131,6 @@ class Ledger:
             where = f"{self.path} line {number}"
             raise CaseError(where, str(error), "a line that a campaign wrote") from error
         return done
-
-
-def upper_bound(failed: int, done: int, confidence: float = CONFIDENCE) -> float:
-    """One-sided upper bound of a share of which `failed` of `done` were seen.
-
-    Source: C. J. Clopper, E. S. Pearson, "The use of confidence or fiducial limits illustrated in
-        the case of the binomial", Biometrika, vol. 26, 1934; for failed = 0 it is
-        1 - (1 - confidence)^(1/done), about 3/done (rule of three).
-    """
-    if failed >= done:
-        return 1.0
-    low, high = 0.0, 1.0
-    for _ in range(60):  # to 2^-60, beyond what a float shows
-        middle = (low + high) / 2
-        if _at_most(failed, done, middle) > 1 - confidence:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _at_most(failed: int, done: int, share: float) -> float:
-    """Probability of no more than `failed` among `done`, where each fails with `share`."""
-    if share in (0.0, 1.0):
-        return 1.0 - share
-    rare, common = math.log(share), math.log1p(-share)
-    total = 0.0
-    for k in range(failed + 1):
-        ways = math.lgamma(done + 1) - math.lgamma(k + 1) - math.lgamma(done - k + 1)
-        total += math.exp(ways + k * rare + (done - k) * common)
-    return total
 
 
 def summaries(done: Sequence[Done]) -> list[Summary]:

@@ -16,7 +16,7 @@ from typing import Any
 from agent.store.journal import Stored, export, verify
 from hil import fleet
 from hil.case import Bay
-from hil.device.agent import Agent
+from hil.device.agent import AGENT, Agent
 from hil.device.listener import Listener
 from hil.device.site import Terminal, compose
 from hil.errors import BenchError
@@ -24,6 +24,9 @@ from hil.faults import corruption, disk, power
 from hil.faults.broker import Mosquitto
 from hil.faults.disk import Disk
 from hil.faults.proxy import Proxy
+from hil.plant import catalogue
+from hil.plant.draft import EARTHINGS
+from hil.score import score as scored
 from hil.soak import Result, Unit
 
 # A back-off of 300 s at most (contract.md, promise 6); then everything has to come.
@@ -62,6 +65,23 @@ def kills(seed: int) -> Result:
     }
     told = {"records": came.records, "kills": came.kills}
     return {"ok": not any(wrong.values()), **told, **_shown(wrong)}
+
+
+def score(seed: int) -> Result:
+    """A fresh case of every class, in one earthing each: no false alarm, no short one missed."""
+    wanted = [
+        (what, EARTHINGS[(seed + k) % len(EARTHINGS)], seed)
+        for k, what in enumerate(catalogue.CLASSES)
+    ]
+    tallies = scored(wanted, AGENT, tell=lambda _: None)
+    told = {f"{what} {earthing}": tally for (what, earthing, _), tally in tallies.items()}
+    short = [tally for key, tally in told.items() if key.startswith("short")]
+    wrong = {
+        "false": [where for tally in told.values() for where in tally.wrong],
+        "short_missed": [where for tally in short for where in tally.missed],
+    }
+    hits = {key: [tally.hit, tally.owed] for key, tally in told.items() if tally.owed}
+    return {"ok": not any(wrong.values()), "hits": hits, **_shown(wrong)}
 
 
 def links(seed: int) -> Result:
@@ -180,6 +200,7 @@ UNITS: dict[str, Unit] = {
         ("damage", damage),
         ("cuts", cuts),
         ("fleet", storms),
+        ("score", score),
     )
 }
 

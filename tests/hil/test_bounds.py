@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import pytest
 
 from hil.bounds import at_most, interval, upper_bound
@@ -40,3 +43,19 @@ def test_a_large_count_stays_within_a_share(count: int) -> None:
 def test_at_most_all_is_certain_and_at_most_none_is_the_miss_of_every_one() -> None:
     assert at_most(5, 5, 0.3) == pytest.approx(1.0)
     assert at_most(0, 3, 0.5) == pytest.approx(0.125)
+
+
+@pytest.mark.parametrize(("failed", "done"), [(0, 1), (0, 59), (1, 100), (5, 50), (20, 400)])
+def test_at_the_bound_so_few_failures_have_a_chance_of_one_in_twenty(
+    failed: int, done: int
+) -> None:
+    share = Fraction(upper_bound(failed, done))
+    chance = sum(
+        math.comb(done, k) * share**k * (1 - share) ** (done - k) for k in range(failed + 1)
+    )
+
+    assert float(chance) == pytest.approx(0.05, rel=1e-6)
+
+
+def test_where_all_failed_nothing_bounds_it() -> None:
+    assert upper_bound(3, 3) == 1.0

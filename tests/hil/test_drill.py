@@ -22,8 +22,9 @@ from hil.device.agent import Agent
 from hil.device.listener import Listener, Receipt
 from hil.device.site import Terminal, compose
 from hil.drill import Came, Script, Step
-from hil.errors import BenchError
+from hil.errors import BenchError, CaseError
 from hil.faults.broker import Mosquitto
+from hil.plant import golden
 from tests.agent.uplink.broker import run
 from tests.hil.feeders import BAY, CHANNELS, HZ, RATE_HZ, recording
 
@@ -61,6 +62,37 @@ class Stand:
     after: dict[str, int]
     folder: Path
     said: str
+
+
+def test_a_case_makes_a_drill_of_what_the_first_alarmed_terminal_sees() -> None:
+    case = golden.load("short-bc")
+
+    script, recording = drill.of_case(case, "head", [Step("isolate", 60.0, "crew-lead")])
+
+    assert recording is case.recordings["F1-head"]
+    assert script.expected == [("head", "fault", "BC")]
+    assert script.ends_after_s == 65.0
+
+
+def test_a_drill_of_a_quiet_network_expects_nothing() -> None:
+    script, _ = drill.of_case(golden.load("quiet"), "head")
+
+    assert script.expected == []
+
+
+def test_a_file_of_steps_that_cannot_be_taken_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "steps.toml"
+    path.write_text('[[step]]\nname = "isolate"\nwho = "crew"\n')
+
+    with pytest.raises(CaseError, match=r"steps\.toml: .*; expected \[\[step\]\] with name"):
+        drill.steps(path)
+
+
+def test_steps_are_read_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "steps.toml"
+    path.write_text('[[step]]\nname = "isolate"\nrole = "crew"\ndue_s = 60\ndoes_s = 0.5\n')
+
+    assert drill.steps(path) == [Step("isolate", 60, "crew", 0.5)]
 
 
 def outage() -> Recording:

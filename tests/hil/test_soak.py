@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import pytest
 
 from hil import soak
 from hil.errors import RigError
-from hil.soak import Done, Ledger, Unit, campaign, main, summaries, upper_bound
+from hil.soak import Done, Ledger, Unit, campaign, main, summaries
 
 # A unit's process as it may be: `--one NAME SEED` follows.
 SCRIPT = """
@@ -136,27 +134,6 @@ def test_two_campaigns_do_not_write_one_file(tmp_path: Path) -> None:
         Ledger(path),
     ):
         pass
-
-
-@pytest.mark.parametrize(("failed", "done"), [(0, 1), (0, 59), (1, 100), (5, 50), (20, 400)])
-def test_at_the_bound_so_few_failures_have_a_chance_of_one_in_twenty(
-    failed: int, done: int
-) -> None:
-    share = Fraction(upper_bound(failed, done))
-    chance = sum(
-        math.comb(done, k) * share**k * (1 - share) ** (done - k) for k in range(failed + 1)
-    )
-
-    assert float(chance) == pytest.approx(0.05, rel=1e-6)
-
-
-def test_where_all_failed_nothing_bounds_it() -> None:
-    assert upper_bound(3, 3) == 1.0
-
-
-def test_without_a_failure_the_bound_is_about_three_in_so_many() -> None:
-    assert upper_bound(0, 3000) == pytest.approx(0.001, rel=0.01)
-    assert upper_bound(0, 2000) > upper_bound(0, 4000)
 
 
 def test_the_summary_counts_each_kind_by_itself() -> None:
