@@ -55,13 +55,14 @@ class Latency:
     """Of one message, against one clock. [ms]
 
     decided: from the onset's sample on the instrument to the decision's; received: to the
-    consumer's receipt of it.
+    consumer's receipt of it. disturbed: in a scenario that does something to the surroundings.
     """
 
     terminal: str
     event: str
     decided_ms: float
     received_ms: float
+    disturbed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,14 @@ def test_no_module_imports_to_its_right(path: Path) -> None:
     assert offences(path.relative_to(ROOT).as_posix(), path.read_text()) == []
 
 
+@pytest.mark.parametrize("path", sources("hil"), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_the_rig_never_judges_detection_by_detection_itself(path: Path) -> None:
+    judged = ("agent.detect", "agent.replay", "agent.guard", "agent.sensors.simulated")
+    found = [name for name in imports(ast.parse(path.read_text())) if name.startswith(judged)]
+
+    assert found == []
+
+
 # What each process of a device loads: its own rooms, and guard every driver with its library.
 LOADS = {
     "guard": (

@@ -184,7 +184,7 @@ def _front_end(drawn: Draft, terminal: str) -> FrontEnd:
     load_amps = scene.network.feeder_of(scene.network.at(terminal).name).load_amps
     rating = next(r for r in _RATINGS if r >= min(1.15 * load_amps, _RATINGS[-1]))
     low_resistance = scene.earthing.kind == "low_resistance"
-    rate_hz, noise_db = drawn.one_of(*RATES), drawn.between(50, 70)
+    rate_hz, noise_db = drawn.one_of(*RATES), drawn.between(40, 70)
     summed = wish.residual == "summed"
     spread = 0.02 if summed else 0.008
     transformers = (

@@ -67,6 +67,38 @@ def _placed(
     )
 
 
+def _lasting(
+    drawn: Draft,
+    section: str,
+    part: float,
+    happening: Any,
+    *,
+    kind: str,
+    onset_s: float,
+    ohm: float,
+    **told: Any,
+) -> Scene:
+    """The draft's scene with one fault that stays what it is."""
+    return _placed(
+        drawn,
+        section,
+        part,
+        [happening],
+        kind=kind,
+        onset_s=onset_s,
+        resistance_ohm=ohm,
+        alarming=True,
+        stages=(Stage(onset_s, kind, section),),
+        **told,
+    )
+
+
+def _ohm(drawn: Draft, low: float, high: float) -> float:
+    """The wished resistance, or one of these decades."""
+    ohm = drawn.decades(low, high)
+    return ohm if drawn.wish.resistance_ohm is None else drawn.wish.resistance_ohm
+
+
 def _point(section: str) -> str:
     return BUS if section == BUS else f"{section}_f"
 
@@ -78,7 +110,7 @@ def _spans(onset_s: float, until_s: float | None, tripped: str | None) -> list[A
 
 
 def _opened(until_s: float | None, tripped: str | None) -> Mapping[str, Any]:
-    if until_s is None or tripped is None:
+    if until_s is None or not tripped:
         return {}
     return {tripped: [(0.0, True), (until_s, False)]}
 
@@ -90,9 +122,7 @@ def short_circuit(drawn: Draft) -> Scene:
 
 def _shorted(drawn: Draft, kind: str, **front: Any) -> Scene:
     section, part, angle = drawn.section(*ANYWHERE), drawn.part(), drawn.angle()
-    ohm = drawn.decades(0.01, 0.6)
-    if drawn.wish.resistance_ohm is not None:
-        ohm = drawn.wish.resistance_ohm
+    ohm = _ohm(drawn, 0.01, 0.6)
     onset_s = drawn.onset(kind[0], angle)
     until_s, tripped = _ending(drawn, onset_s, section, 0.08)
     fault = Fault(
@@ -102,18 +132,16 @@ def _shorted(drawn: Draft, kind: str, **front: Any) -> Scene:
         ohm=ohm / 2,
         earth_ohm=ohm if kind.endswith("G") else None,
     )
-    return _placed(
+    return _lasting(
         drawn,
         section,
         part,
-        [fault],
+        fault,
         kind=kind,
         onset_s=onset_s,
+        ohm=ohm,
         cleared_s=until_s,
-        resistance_ohm=ohm,
         angle_deg=angle,
-        alarming=True,
-        stages=(Stage(onset_s, kind, section),),
         switches=_opened(until_s, tripped),
         **front,
     )
@@ -139,26 +167,22 @@ def earth_fault(drawn: Draft) -> Scene:
     """One phase to earth through 0 to 5 kilohm."""
     kind = _kind(drawn, *EARTH_KINDS)
     section, part, angle = drawn.section(*ANYWHERE), drawn.part(), drawn.angle()
-    ohm = drawn.decades(1.0, 5_000.0)
-    if drawn.wish.resistance_ohm is not None:
-        ohm = drawn.wish.resistance_ohm
+    ohm = _ohm(drawn, 1.0, 5_000.0)
     onset_s = drawn.onset(kind[0], angle)
     until_s, tripped = _ending(drawn, onset_s, section, 0.12)
     fault = Fault(
         _point(section), phases_of(kind), _spans(onset_s, until_s, tripped), ohm=0.0, earth_ohm=ohm
     )
-    return _placed(
+    return _lasting(
         drawn,
         section,
         part,
-        [fault],
+        fault,
         kind=kind,
         onset_s=onset_s,
+        ohm=ohm,
         cleared_s=until_s,
-        resistance_ohm=ohm,
         angle_deg=angle,
-        alarming=True,
-        stages=(Stage(onset_s, kind, section),),
         switches=_opened(until_s, tripped),
     )
 
@@ -179,17 +203,7 @@ def intermittent_earth_fault(drawn: Draft) -> Scene:
         slope=drawn.decades(2e5, 1e6) if isolated else drawn.decades(5e4, 4e5),
         most=drawn.between(5_000, 7_600),
     )
-    return _placed(
-        drawn,
-        section,
-        part,
-        [gap],
-        kind=kind,
-        onset_s=onset_s,
-        resistance_ohm=ohm,
-        alarming=True,
-        stages=(Stage(onset_s, kind, section),),
-    )
+    return _lasting(drawn, section, part, gap, kind=kind, onset_s=onset_s, ohm=ohm)
 
 
 def high_impedance_fault(drawn: Draft) -> Scene:
@@ -205,17 +219,8 @@ def high_impedance_fault(drawn: Draft) -> Scene:
         negative=drawn.between(500, 2_600),
         ohms=[middle * drawn.between(0.7, 1.4) for _ in range(120)],
     )
-    return _placed(
-        drawn,
-        section,
-        part,
-        [ground],
-        kind=kind,
-        onset_s=onset_s,
-        resistance_ohm=middle,
-        alarming=True,
-        stages=(Stage(onset_s, kind, section),),
-        seconds=1.0,
+    return _lasting(
+        drawn, section, part, ground, kind=kind, onset_s=onset_s, ohm=middle, seconds=1.0
     )
 
 
@@ -225,8 +230,7 @@ def broken_conductor(drawn: Draft) -> Scene:
     phase = str(drawn.wish.kind or drawn.one_of(*EARTH_KINDS))[0]
     section, part = drawn.section("s11", "s12", "s12", "s13", "s21"), drawn.part()
     onset_s = drawn.onset(phase, drawn.angle())
-    ohm = drawn.decades(50, 3_000)
-    ohm = ohm if drawn.wish.resistance_ohm is None else drawn.wish.resistance_ohm
+    ohm = _ohm(drawn, 50, 3_000)
     lies_s = round(onset_s + drawn.between(0.02, 0.1), 6)
     happenings, stages = [], [Stage(onset_s, "", section)]
     if variant != "none":
@@ -352,16 +356,9 @@ def backfeed(drawn: Draft) -> Scene:
     generator = Generator(place, drawn.between(1_500, 4_000), angle=drawn.between(0.02, 0.12))
     ohm = drawn.decades(0.02, 0.3)
     fault = Fault(_point(section), phases_of(kind), _spans(onset_s, until_s, None), ohm=ohm / 2)
-    scene = _placed(
-        drawn,
-        section,
-        part,
-        [generator, fault],
-        kind=kind,
-        onset_s=onset_s,
-        cleared_s=until_s,
-        resistance_ohm=ohm,
-        alarming=True,
-        stages=(Stage(onset_s, kind, section),),
+    scene = _lasting(
+        drawn, section, part, fault, kind=kind, onset_s=onset_s, ohm=ohm, cleared_s=until_s
     )
-    return replace(scene, notes={"generators": [place], "kva": generator.kva})
+    return replace(
+        scene, happenings=[generator, fault], notes={"generators": [place], "kva": generator.kva}
+    )

@@ -91,8 +91,8 @@ def measured(
     """What the terminal records.
 
     Args:
-        waves: ia ib ic, ua ub uc and, where there is a load side, u_load_*: primary values on the
-            grid of STEP_S, beginning SETTLED_S before the recording. [A, V]
+        waves: ia ib ic, ua ub uc, u_load_a u_load_b u_load_c: primary values on the grid of
+            STEP_S, beginning SETTLED_S before the recording. [A, V]
         seconds: Length of the recording. [s]
     """
     currents = _currents(end, np.stack([waves[name] for name in CURRENTS]))
@@ -102,8 +102,7 @@ def measured(
         rows["i0"] = _residual(end, np.stack([waves[name] for name in CURRENTS]))
     rows |= dict(zip(VOLTAGES, volts, strict=True))
     rows["u0"] = volts.sum(axis=0) / 3
-    if LOAD_SIDE[0] in waves:
-        rows |= {name: waves[name] for name in LOAD_SIDE}
+    rows |= dict(zip(LOAD_SIDE, _load_side(end, waves), strict=True))
     traces = tuple(Trace(name, _unit(name), _scale(end, name), _phase(name)) for name in rows)
     count = math.floor(seconds * end.rate_hz + 1e-9)
     table = np.stack(list(rows.values()))
@@ -179,6 +178,13 @@ def _volts(end: FrontEnd, primary: Array) -> Array:
         # What the winding still gets from its neighbours over the open fuse.
         out[row, since:] = 0.06 * (out[row - 1, since:] + out[row - 2, since:])
     return out
+
+
+def _load_side(end: FrontEnd, waves: Mapping[str, Array]) -> list[Array]:
+    """Through transformers of their own, which err as those of the other side's other phases."""
+    errors = list(zip(end.volt_ratios, end.volt_minutes, strict=True))
+    turned = errors[1:] + errors[:1]
+    return [_erring(waves[name], *error) for name, error in zip(LOAD_SIDE, turned, strict=True)]
 
 
 def _since(end: FrontEnd) -> int:

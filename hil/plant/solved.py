@@ -56,12 +56,15 @@ def _struck(scene: Scene, current: Array) -> Scene:
 
 
 def _at(section: Section, waves: spice.Waves, *, switched: bool) -> dict[str, Array]:
-    """What there is to be measured at a section's near end; both sides of a switch that moves."""
+    """What there is to be measured at a section's near end, on both sides of its switch."""
     rows = {f"i{p}": waves.rows[f"i(v{section.name}_{p})"] for p in "abc"}
     rows |= {f"u{p}": waves.rows[f"v({section.source}.{p})"] for p in "abc"}
     if switched:
         named = zip(LOAD_SIDE, "abc", strict=True)
         rows |= {name: waves.rows[f"v({section.name}_n.{p})"] for name, p in named}
+    else:
+        # A closed switch: both of its sides are one place.
+        rows |= {name: rows[f"u{name[-1]}"] for name in LOAD_SIDE}
     return rows
 
 

@@ -19,7 +19,7 @@ from hil.verdict import Check
 # A live event's `t` is told by when frames or replies came, which a loaded machine delays; a meter
 # is asked now and then. In real time the bar is this much wider; replays hold the bar itself.
 _ALLOWED_MS = {"replay": 0.0, "modbus_tcp": 1000.0, "modbus_rtu": 2000.0}
-_ALLOWED_ELSE_MS = 100.0
+_ALLOWED_ELSE_MS = 50.0
 
 
 def judge(scenario: Scenario, case: Case | None, came: Came) -> list[Check]:

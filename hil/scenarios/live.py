@@ -161,12 +161,15 @@ async def _plays(stage: Stage, kept: _Kept) -> None:
     for number in range(play.times):
         await _until(stage, number * play.every_s - ANNOUNCED_S)
         start_us = stage.at_us(number * play.every_s)
-        kept.pacings += await asyncio.gather(
+        pacings = await asyncio.gather(
             *(
                 stage.instruments[name].play(recording, start_us)
                 for name, recording in stage.recordings.items()
             )
         )
+        kept.pacings += pacings
+        for name, pacing in zip(stage.recordings, pacings, strict=True):
+            stage.starts[name, number] = pacing.start_us
     await _until(stage, play.times * play.every_s if play.times > 1 else 0.0)
 
 
@@ -320,9 +323,8 @@ def _by_play(stage: Stage) -> tuple[list[dict[str, list[Any]]], list[Any]]:
 
     What comes before the first play belongs to it: nothing may be said of a fault there.
     """
-    times, every_s = stage.scenario.play.times, stage.scenario.play.every_s
     plays: list[dict[str, list[Any]]] = [
-        {name: [] for name in stage.recordings} for _ in range(times)
+        {name: [] for name in stage.recordings} for _ in range(stage.scenario.play.times)
     ]
     others = []
     for receipt in stage.listener.received:
@@ -330,29 +332,18 @@ def _by_play(stage: Stage) -> tuple[list[dict[str, list[Any]]], list[Any]]:
         if told.get("bay") not in stage.recordings or "alarm" not in told:
             others.append(told)
             continue
-        t_s = _decided_s(stage, told)
-        number = min(max(0, int((t_s + ANNOUNCED_S) // every_s)), times - 1)
+        number, t_s = _play_of(stage, told)
         event = _plain(told)
-        plays[number][told["bay"]].append(_in_seconds(event, t_s - number * every_s, event["t"]))
+        plays[number][told["bay"]].append(_in_seconds(event, t_s, event["t"]))
     return plays, others
 
 
-def _in_order(stage: Stage, plays: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """The events of each terminal, times in seconds of the scenario."""
-    every_s = stage.scenario.play.every_s
-    return {
-        name: [
-            _in_seconds(event, event["t"] + number * every_s, event["t"])
-            for number, play in enumerate(plays)
-            for event in play[name]
-        ]
-        for name in stage.recordings
-    }
-
-
-def _decided_s(stage: Stage, told: Mapping[str, Any]) -> float:
-    """Time of the scenario at which the decision stood."""
-    return stage.seconds(int(told["clock"]["mono_us"]))
+def _play_of(stage: Stage, told: Mapping[str, Any]) -> tuple[int, float]:
+    """Number of the play that a terminal's event belongs to, and its time in it. [s]"""
+    play, decided_us = stage.scenario.play, int(told["clock"]["mono_us"])
+    number = int((stage.seconds(decided_us) + ANNOUNCED_S) // play.every_s)
+    number = min(max(0, number), play.times - 1)
+    return number, (decided_us - stage.played_us(told["bay"], number)) / 1e6
 
 
 def _in_seconds(told: Mapping[str, Any], t_s: float, before_s: float) -> dict[str, Any]:
@@ -382,27 +373,35 @@ def _receipts(stage: Stage) -> Iterator[Moment]:
 
 
 def _alarms(stage: Stage) -> Sequence[Receipt]:
-    return [r for r in stage.listener.received if r.told.get("alarm") and r.told.get("bay")]
+    return [
+        r
+        for r in stage.listener.received
+        if r.told.get("alarm") and r.told["bay"] in stage.recordings
+    ]
 
 
 def _latencies(stage: Stage, case: Case | None) -> list[Latency]:
-    """Of each alarm that followed an onset in its play."""
-    onset_s = case.truth.onset_s if case else None
-    if onset_s is None:
+    """Of each alarm that followed an onset in its play, in the boot in which the plays began.
+
+    After a cut of the power the device's monotonic clock is another one, and tells no latency.
+    """
+    onset_s, alarms = case.truth.onset_s if case else None, _alarms(stage)
+    if onset_s is None or not alarms:
         return []
     found = []
-    every_s = stage.scenario.play.every_s
-    for receipt in _alarms(stage):
-        decided_s = _decided_s(stage, receipt.told)
-        number = int((decided_s + ANNOUNCED_S) // every_s)
-        began_s = number * every_s + onset_s
-        if began_s <= decided_s:
+    for receipt in alarms:
+        if receipt.told["clock"]["boot"] != alarms[0].told["clock"]["boot"]:
+            continue
+        number, t_s = _play_of(stage, receipt.told)
+        heard_s = (receipt.at_us - stage.played_us(receipt.told["bay"], number)) / 1e6
+        if t_s >= onset_s:
             found.append(
                 Latency(
                     terminal=receipt.told["bay"],
                     event=receipt.told["event"],
-                    decided_ms=(decided_s - began_s) * 1e3,
-                    received_ms=(stage.seconds(receipt.at_us) - began_s) * 1e3,
+                    decided_ms=(t_s - onset_s) * 1e3,
+                    received_ms=(heard_s - onset_s) * 1e3,
+                    disturbed=bool(stage.scenario.faults),
                 )
             )
     return found

@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,10 @@ _UTC = re.compile(r"\{utc([+-]\d+)\}")
 class Stage:
     """All of it, standing.
 
-    start_us: instant of the first sample, CLOCK_MONOTONIC. seed: of what is left to chance. disk:
-    where the device's files are, when the scenario does something to a disk. clock: the device's
-    own, right and synchronised until a fault says otherwise.
+    start_us: instant of the first sample, CLOCK_MONOTONIC; starts: of each terminal and play, when
+    its first sample went out, since an instrument begins on a whole turn of what it shows before.
+    seed: of what is left to chance. disk: where the device's files are, when the scenario does
+    something to a disk. clock: the device's own, right and synchronised until a fault says more.
     """
 
     scenario: Scenario
@@ -60,6 +61,7 @@ class Stage:
     clock: Clock
     seed: int
     disk: Any = None
+    starts: dict[tuple[str, int], int] = field(default_factory=dict)
 
     @property
     def dated(self) -> bool:
@@ -71,6 +73,11 @@ class Stage:
     def at_us(self, at_s: float) -> int:
         """The instant of a time of the scenario."""
         return self.start_us + round(at_s * 1e6)
+
+    def played_us(self, name: str, number: int) -> int:
+        """The instant of the first sample of a terminal's play."""
+        planned_us = self.at_us(number * self.scenario.play.every_s)
+        return self.starts.get((name, number), planned_us)
 
     def seconds(self, at_us: int) -> float:
         """The time of the scenario at this instant."""

@@ -38,6 +38,17 @@ def test_the_page_gives_each_figure_and_the_slowest_message() -> None:
     assert "<li><b>1.50 s</b> fault AB at F1 in one (decided after 18.0 ms)</li>" in made
 
 
+def test_what_was_disturbed_stands_by_itself_and_is_not_drawn() -> None:
+    calm = [Latency("F1", "fault", 15.0, 30.0), Latency("F1", "fault", 16.0, 31.0)]
+    away = [Latency("F1", "fault", 16.0, 9000.0, disturbed=True)]
+    outcome = Outcome("one", "", (), PASSED, (), 1.0, latencies=[*away, *calm])
+
+    made = latency.section([outcome])
+
+    assert made.index("fault, received") < made.index("fault in trouble, received")
+    assert made.count("<circle") == 4
+
+
 def test_without_a_live_scenario_it_says_so() -> None:
     assert "No live scenario was run" in latency.section([told()])
 
