@@ -121,7 +121,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """Phases of a section that are live from `since_s` on, e.g. "ABC", "BC" or ""."""
+    """Phases of a section that are live from `since_s` on, e.g. "ABC", "BC" or "".
+
+    A switch that opens then opens each phase at its current's next zero.
+    """
 
     since_s: float
     live: str
@@ -132,7 +135,7 @@ class Truth:
     """What happened, as the network's physics knows it. Times are seconds of the recordings.
 
     what: the class of event, one of plant.catalogue's. kind, onset_s, section: of the first stage.
-    cleared_s: when the last fault current went out; None: it stands to the end.
+    cleared_s: from then on each phase's current goes out at its next zero; None: it stands.
     """
 
     what: str
