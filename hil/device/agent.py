@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from hil.device.contract import Part
+from hil.device.contract import Answer, Part, Places
 from hil.device.site import DATA_DIR
 from hil.errors import BenchError
 from hil.faults import boot, processes
@@ -26,6 +26,7 @@ AGENT = (sys.executable, "-m", "agent")
 _END_S = 10.0
 _START_S = 30.0
 _LOOK_S = 0.01
+_ANSWER_S = 60.0
 
 
 class Agent:
@@ -51,6 +52,35 @@ class Agent:
     def data_dir(self) -> Path:
         """Everything that it keeps."""
         return self.folder / DATA_DIR
+
+    @property
+    def places(self) -> Places:
+        """Its files, by their paths here."""
+        return Places(str(self.folder), str(self.site), str(self.data_dir))
+
+    async def put(self, name: str, text: str) -> None:
+        """A file beside its site file."""
+        (self.folder / name).write_text(text)
+
+    async def ask(self, *words: str) -> Answer:
+        """Its command with these words. Raises: BenchError when it does not end."""
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            *words,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                out, error = await process.communicate()
+        except TimeoutError as late:
+            process.kill()
+            await process.wait()
+            what = f"no end after {_ANSWER_S:.0f} s"
+            raise BenchError(f"ftu-agent {' '.join(words)}", what) from late
+        return Answer(
+            process.returncode or 0, out.decode(errors="replace"), error.decode(errors="replace")
+        )
 
     @property
     def process(self) -> int:

@@ -17,12 +17,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from hil.device.contract import Part
+from hil.device.contract import Answer, Part, Places
+from hil.device.site import DATA_DIR
 from hil.errors import BenchError
+from hil.loopback import LOOPBACK
 
 LABGRID = Path("build/labgrid/bin/python")
 _BENCH = Path(__file__).with_name("labgrid") / "bench.py"
 _END_S = 10.0
+_ANSWER_S = 120.0
+SITE_FILE = "site.toml"
 _START_S = 60.0  # of the smallest board's imports
 _ROLE = "{role} started (process "
 
@@ -90,11 +94,30 @@ class Board:
         self._on = False
         self._said = ""
         self._command = self._there = ""
+        self.address = LOOPBACK  # of this machine, as the board reaches it
 
     @property
     def log(self) -> None:
         """Out of reach: it stands on the board."""
         return
+
+    @property
+    def places(self) -> Places:
+        """Its files, by their paths on the board."""
+        there = self._there
+        return Places(there, f"{there}/{SITE_FILE}", f"{there}/{DATA_DIR}")
+
+    async def put(self, name: str, text: str) -> None:
+        """A file beside its site file, over the console."""
+        await self._ready()
+        await self._order("put", path=f"{self._there}/{name}", text=text)
+
+    async def ask(self, *words: str) -> Answer:
+        """Its command with these words, over the console: standard error comes with the rest."""
+        await self._ready()
+        command = f"cd {self._there} && {self._command} {shlex.join(words)} 2>&1"
+        told = await self._order("run", command=command, timeout_s=_ANSWER_S)
+        return Answer(told["status"], "".join(f"{line}\n" for line in told["lines"]), "")
 
     async def start(self, site: str, environment: Mapping[str, str] | None = None) -> None:
         """Power, login, site file, and the agent until guard and link have been started."""
@@ -102,9 +125,8 @@ class Board:
             raise BenchError("board", f"takes no {', '.join(environment)}", "its own clock")
         if self._on and await self._running():
             raise BenchError("board", "runs already", "it was stopped before it is started")
-        if not self._on:
-            await self._power_up()
-        site_path, log_path = f"{self._there}/site.toml", f"{self._there}/agent.log"
+        await self._ready()
+        site_path, log_path = self.places.site, f"{self._there}/agent.log"
         await self._order("put", path=site_path, text=site)
         begins = f"{self._command} run --site {site_path} >>{log_path} 2>&1 & echo $! >pid"
         ends = "wait $!; echo $? >status"
@@ -155,6 +177,7 @@ class Board:
         try:
             options = await self._order("options")
             self._command, self._there = options["command"], options["folder"]
+            self.address = options["address"] or LOOPBACK
             if not self._command or not self._there:
                 where, lacks = str(self._environment), "lacks command or folder among its options"
                 raise BenchError(where, lacks, "both, see docs/bench-board.md")
@@ -172,6 +195,11 @@ class Board:
         finally:
             bench, self._bench, self._on = self._bench, None, False
             await asyncio.to_thread(bench.close)
+
+    async def _ready(self) -> None:
+        """Powered and logged into."""
+        if not self._on:
+            await self._power_up()
 
     async def _power_up(self) -> None:
         await self._order("power", how="cycle")

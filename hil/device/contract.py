@@ -7,11 +7,29 @@ A device is one file; it may be processes on this machine, another firmware, or 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Literal, NamedTuple, Protocol, Self
 
 Part = Literal["guard", "link", "all"]
 PARTS: tuple[Part, ...] = ("guard", "link", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Paths of a device's files as the device itself names them: on a board, of the board."""
+
+    folder: str
+    site: str
+    data: str
+
+
+class Answer(NamedTuple):
+    """What a command of the device said. error: its standard error, where it comes apart."""
+
+    status: int
+    out: str
+    error: str
 
 
 class Device(Protocol):
@@ -45,6 +63,19 @@ class Device(Protocol):
 
     def said(self) -> str:
         """Its own log lines since it was made, over all its starts."""
+        ...
+
+    @property
+    def places(self) -> Places:
+        """Where it keeps its files, by its own names for them."""
+        ...
+
+    async def put(self, name: str, text: str) -> None:
+        """A file beside its site file."""
+        ...
+
+    async def ask(self, *words: str) -> Answer:
+        """Its command, `ftu-agent`, with these words. Raises: BenchError when there is no end."""
         ...
 
     async def __aenter__(self) -> Self: ...

@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.errors import AgentError
 from hil.case import Case
-from hil.errors import CaseError, RigError
+from hil.errors import BenchError, CaseError, RigError
 from hil.plant import catalogue
 from hil.scenarios.asked import asked
 from hil.scenarios.came import Came
@@ -95,6 +95,10 @@ def _ran(scenario: Scenario, case: Case | None, folder: Path, dut: Dut) -> Run:
         return live.run(scenario, case, folder, dut)
     if case is None:
         raise CaseError(scenario.name, "there is no case to replay", 'case = "golden:NAME", [draw]')
+    if dut.board is not None:
+        raise BenchError(
+            scenario.name, "is a replay, and a board replays nothing", "a live scenario"
+        )
     done = replay(scenario, case, folder, dut.command)
     checks = []
     if done.crashed:

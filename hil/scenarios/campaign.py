@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-from hil.device.replay import command
 from hil.errors import BenchError
 from hil.report import write
 from hil.scenarios import bench
@@ -35,7 +34,7 @@ def run(
     """Run, print, keep: 0 when none failed and the bench stood, else 1. Raises: RigError."""
     if not scenarios:
         raise BenchError("run", "there is no such scenario", "what `ftu-hil list` shows")
-    device = Dut(command(dut))
+    device = Dut.named(dut)
     tell = _json if as_json else _text
     with tempfile.TemporaryDirectory(prefix="ftu-hil-") as scratch:
         folder = report or Path(scratch)

@@ -11,6 +11,7 @@ from typing import Any, Self
 from hil.case import Recording
 from hil.errors import BenchError
 from hil.instruments.contract import Instrument, Pacing
+from hil.loopback import LOOPBACK
 
 # name: (module, class). Each is made with the recording that it will play.
 _KINDS = {
@@ -21,8 +22,14 @@ _KINDS = {
 }
 
 
-def instrument(name: str, recording: Recording, folder: Path) -> Instrument:
-    """An instrument that is not open yet. folder: for what it leaves. Raises: BenchError."""
+def instrument(
+    name: str, recording: Recording, folder: Path, address: str = LOOPBACK
+) -> Instrument:
+    """An instrument that is not open yet.
+
+    folder: for what it leaves. address: of this machine, where the device can reach it.
+    Raises: BenchError.
+    """
     if name not in _KINDS:
         raise BenchError(f"instrument {name}", "is not wired into the bench yet", ", ".join(_KINDS))
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,7 +40,7 @@ def instrument(name: str, recording: Recording, folder: Path) -> Instrument:
             return _OnVeth(made, recording)
     except ModuleNotFoundError as error:
         raise BenchError(f"instrument {name}", f"{error}", "a tree that has it") from error
-    built: Instrument = made(recording)
+    built: Instrument = made(recording, **({"host": address} if name == "modbus_tcp" else {}))
     return built
 
 

@@ -28,7 +28,7 @@ from hil.instruments.contract import Pacing
 from hil.scenarios.came import Came, Key, Log, Said
 from hil.scenarios.ran import Dut, Run, decisions
 from hil.scenarios.scenario import Command, Fault, Message, Scenario
-from hil.scenarios.stage import LEAD_S, NODE, SITE, Stage, standing
+from hil.scenarios.stage import LEAD_S, NODE, SITE, Stage, filled, standing
 from hil.scenarios.trouble import AFTERWARDS, AT_START, befall, heal, prepare
 from hil.verdict import Check, Latency, Moment
 
@@ -36,6 +36,7 @@ ANNOUNCED_S = 0.5  # an instrument goes over to the beginning of a recording so 
 _ROOT = f"ftu/1/{SITE}/{NODE}/"
 _READY_S = LEAD_S - 2.0
 _LOOK_S = 0.5
+SITE_FILE = "site.toml"
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ def run(scenario: Scenario, case: Case | None, folder: Path, dut: Dut) -> Run:
 
 
 async def _run(scenario: Scenario, case: Case | None, folder: Path, dut: Dut) -> Run:
-    async with standing(scenario, case, folder, dut.command) as stage:
+    async with standing(scenario, case, folder, dut) as stage:
         kept = _Kept()
         refusal = await _refusal(stage)
         if refusal is not None:
@@ -78,8 +79,10 @@ async def _run(scenario: Scenario, case: Case | None, folder: Path, dut: Dut) ->
 
 async def _refusal(stage: Stage) -> Check | None:
     """Whether it does not take the site file: a kind of source that it has not learnt yet."""
-    stage.device.site.write_text(stage.site())
-    status, out, error = await stage.ask("check", "--site", str(stage.device.site))
+    for name, text in stage.scenario.files.items():
+        await stage.device.put(name, filled(text, stage))
+    await stage.device.put(SITE_FILE, stage.site())
+    status, out, error = await stage.device.ask("check", "--site", stage.device.places.site)
     if status == 0:
         return None
     line = next(iter((out + error).strip().splitlines()), f"status {status}")
@@ -90,7 +93,7 @@ async def _start(stage: Stage) -> None:
     for fault in stage.scenario.faults:
         if fault.what in AT_START:
             await prepare(stage, fault)
-    await stage.device.start(stage.site(), stage.clock.environment())
+    await stage.device.start(stage.site(), stage.environment())
     try:
         async with asyncio.timeout(_READY_S):
             await _measuring(stage)
@@ -194,7 +197,7 @@ async def _later(stage: Stage, command: Command, kept: _Kept) -> None:
 
 
 async def _command(stage: Stage, command: Command, kept: _Kept) -> None:
-    status, out, error = await stage.ask(*shlex.split(stage.words(command.run)))
+    status, out, error = await stage.device.ask(*shlex.split(stage.words(command.run)))
     kept.said.append(Said(command.run, status, out + error))
 
 
@@ -257,7 +260,7 @@ def _received(stage: Stage) -> Counter[Key]:
 
 async def _held(stage: Stage) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
     """(lane, seq) of what the log holds, and of what it declares lost."""
-    _, out, _ = await stage.ask("journal", "export", str(stage.device.data_dir))
+    _, out, _ = await stage.device.ask("journal", "export", stage.device.places.data)
     held, lost = set(), set()
     for line in out.splitlines():
         told = json.loads(line)
@@ -271,7 +274,9 @@ async def _held(stage: Stage) -> tuple[set[tuple[str, int]], set[tuple[str, int]
 
 async def _log(stage: Stage, due: set[tuple[str, int]]) -> Log:
     """What the log is in the end, by the device's own look into it."""
-    status, out, error = await stage.ask("journal", "verify", "--json", str(stage.device.data_dir))
+    status, out, error = await stage.device.ask(
+        "journal", "verify", "--json", stage.device.places.data
+    )
     try:
         report = json.loads(out)
     except ValueError:
@@ -332,15 +337,19 @@ def _by_play(stage: Stage) -> tuple[list[dict[str, list[Any]]], list[Any]]:
         if told.get("bay") not in stage.recordings or "alarm" not in told:
             others.append(told)
             continue
-        number, t_s = _play_of(stage, told)
+        number, t_s = _play_of(stage, receipt)
         event = _plain(told)
         plays[number][told["bay"]].append(_in_seconds(event, t_s, event["t"]))
     return plays, others
 
 
-def _play_of(stage: Stage, told: Mapping[str, Any]) -> tuple[int, float]:
-    """Number of the play that a terminal's event belongs to, and its time in it. [s]"""
-    play, decided_us = stage.scenario.play, int(told["clock"]["mono_us"])
+def _play_of(stage: Stage, receipt: Receipt) -> tuple[int, float]:
+    """Number of the play that a terminal's event belongs to, and its time in it. [s]
+
+    Of a device with a clock of its own nothing is known but when its word came.
+    """
+    play, told = stage.scenario.play, receipt.told
+    decided_us = int(told["clock"]["mono_us"]) if stage.one_clock else receipt.at_us
     number = int((stage.seconds(decided_us) + ANNOUNCED_S) // play.every_s)
     number = min(max(0, number), play.times - 1)
     return number, (decided_us - stage.played_us(told["bay"], number)) / 1e6
@@ -392,7 +401,7 @@ def _latencies(stage: Stage, case: Case | None) -> list[Latency]:
     for receipt in alarms:
         if receipt.told["clock"]["boot"] != alarms[0].told["clock"]["boot"]:
             continue
-        number, t_s = _play_of(stage, receipt.told)
+        number, t_s = _play_of(stage, receipt)
         heard_s = (receipt.at_us - stage.played_us(receipt.told["bay"], number)) / 1e6
         if t_s >= onset_s:
             found.append(

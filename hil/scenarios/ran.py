@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from hil.device.agent import AGENT
+from hil.device.replay import command
+from hil.errors import BenchError
 from hil.scenarios.came import Came
 from hil.verdict import Check, Latency, Moment
 
 
 @dataclass(frozen=True, slots=True)
 class Dut:
-    """The device under test. command: takes the words of `ftu-agent`."""
+    """The device under test: a command that takes the words of `ftu-agent`, or a board.
+
+    board: its labgrid environment file; what is replayed needs a command.
+    """
 
     command: Sequence[str] = AGENT
+    board: Path | None = None
+
+    @classmethod
+    def named(cls, word: str) -> Self:
+        """Of `--dut`: "agent", "firmware", a program, or a labgrid environment (.yaml).
+
+        Raises: BenchError.
+        """
+        if word.endswith((".yaml", ".yml")):
+            path = Path(word)
+            if not path.is_file():
+                raise BenchError(
+                    f"--dut {word}", "is no file", "docs/bench-board.md has an example"
+                )
+            return cls(board=path.resolve())
+        return cls(command(word))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,11 @@ It is built and taken down here; what is done to it meanwhile stands in trouble.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import Any
 
 from hil.case import Case, Recording
 from hil.device.agent import Agent
+from hil.device.board import Board
+from hil.device.contract import Device
 from hil.device.listener import Listener
 from hil.device.site import Terminal, compose
 from hil.errors import BenchError
@@ -25,8 +26,10 @@ from hil.faults.broker import Mosquitto
 from hil.faults.clock import Clock
 from hil.faults.proxy import Proxy
 from hil.instruments.contract import Instrument
+from hil.loopback import LOOPBACK
 from hil.scenarios.cast import judged
 from hil.scenarios.interfaces import instrument
+from hil.scenarios.ran import Dut
 from hil.scenarios.scenario import Scenario
 
 SITE, NODE = "bench", "dut"
@@ -35,6 +38,7 @@ SITE, NODE = "bench", "dut"
 LEAD_S = 12.0
 _PATIENCE_S = 60.0
 _ON_DISK = ("disk_full", "disk_slow", "power_cut")  # what needs a disk of the rig's own
+_ON_CLOCK = ("boot_without_time", "clock_jump")
 _UTC = re.compile(r"\{utc([+-]\d+)\}")
 
 
@@ -50,14 +54,13 @@ class Stage:
 
     scenario: Scenario
     folder: Path
-    command: Sequence[str]
     start_us: int
     recordings: Mapping[str, Recording]
     instruments: Mapping[str, Instrument]
     broker: Mosquitto
     proxy: Proxy
     listener: Listener
-    device: Agent
+    device: Device
     clock: Clock
     seed: int
     disk: Any = None
@@ -105,64 +108,61 @@ class Stage:
             line for line in lines if line.partition("=")[0].strip() not in self.scenario.unwired
         )
 
+    @property
+    def one_clock(self) -> bool:
+        """Whether the device's instants are of the rig's clock."""
+        return isinstance(self.device, Agent)
+
+    def environment(self) -> dict[str, str] | None:
+        """By which the device gets its clock; a board has its own, and refuses to be given one."""
+        tampered = any(fault.what in _ON_CLOCK for fault in self.scenario.faults)
+        return self.clock.environment() if self.one_clock or tampered else None
+
     def words(self, text: str) -> str:
         """A command's words with their places filled in."""
         return text.format(
-            site=self.device.site,
-            data=self.device.data_dir,
+            site=self.device.places.site,
+            data=self.device.places.data,
             broker=self.proxy.url,
-            folder=self.device.folder,
+            folder=self.device.places.folder,
         )
-
-    async def ask(self, *words: str) -> tuple[int, str, str]:
-        """The device's command with these words: status, standard output, standard error."""
-        process = await asyncio.create_subprocess_exec(
-            *self.command,
-            *words,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                out, error = await process.communicate()
-        except TimeoutError as late:
-            process.kill()
-            await process.wait()
-            what = f"no end after {_PATIENCE_S:.0f} s"
-            raise BenchError(f"ftu-agent {' '.join(words)}", what) from late
-        return process.returncode or 0, out.decode(errors="replace"), error.decode(errors="replace")
 
 
 @contextlib.asynccontextmanager
 async def standing(
-    scenario: Scenario, case: Case | None, folder: Path, command: Sequence[str]
+    scenario: Scenario, case: Case | None, folder: Path, dut: Dut
 ) -> AsyncIterator[Stage]:
     """Everything but the device itself runs; it ends whatever happens. Raises: RigError."""
     if case is None:
         raise BenchError(scenario.name, "has no case to play", 'case = "golden:NAME" or [draw]')
     recordings = {name: case.recordings[name] for name in judged(scenario, case)}
     async with contextlib.AsyncExitStack() as stack:
-        broker = stack.enter_context(Mosquitto(folder / "broker"))
-        proxy = await stack.enter_async_context(Proxy(broker.port))
-        instruments = {
-            name: await stack.enter_async_context(
-                instrument(scenario.instrument, recording, folder / "instruments" / name)
-            )
-            for name, recording in recordings.items()
-        }
         disk = None
         if any(fault.what in _ON_DISK for fault in scenario.faults):
             from hil.faults.disk import Disk  # root, FUSE and a loop device: only where needed
 
             disk = stack.enter_context(Disk(folder / "disk"))
+        home = disk.path / "device" if disk else folder / "device"
+        device: Device
+        address = LOOPBACK
+        if dut.board is None:
+            device = await stack.enter_async_context(Agent(home, dut.command))
+        else:
+            device = board = await stack.enter_async_context(Board(dut.board, home))
+            address = board.address
+        broker = stack.enter_context(Mosquitto(folder / "broker", address=address))
+        proxy = await stack.enter_async_context(Proxy(broker.port, address=address))
+        instruments = {
+            name: await stack.enter_async_context(
+                instrument(scenario.instrument, recording, folder / "instruments" / name, address)
+            )
+            for name, recording in recordings.items()
+        }
         # Not through the proxy: the consumer's own line is good.
         listener = await stack.enter_async_context(Listener(broker.url, folder / "consumer"))
-        home = disk.path / "device" if disk else folder / "device"
-        device = await stack.enter_async_context(Agent(home, command))
         stage = Stage(
             scenario=scenario,
             folder=folder,
-            command=command,
             start_us=time.monotonic_ns() // 1000 + round(LEAD_S * 1e6),
             recordings=recordings,
             instruments=instruments,
@@ -174,8 +174,6 @@ async def standing(
             seed=case.seed,
             disk=disk,
         )
-        for name, text in scenario.files.items():
-            (home / name).write_text(filled(text, stage))
         yield stage
 
 

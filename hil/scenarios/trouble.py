@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from hil.device.agent import Agent
 from hil.errors import BenchError
 from hil.faults import power
 from hil.scenarios.forging import forge
@@ -98,15 +99,15 @@ async def _kill(stage: Stage, fault: Fault) -> None:
     if not await stage.device.strike(fault.options["who"]):
         raise BenchError(f"fault kill {fault.options['who']}", "there was nothing to kill")
     if fault.options["who"] == "all":
-        await stage.device.start(stage.site(), stage.clock.environment())
+        await stage.device.start(stage.site(), stage.environment())
 
 
 async def _power_off(stage: Stage, fault: Fault) -> None:
-    await power.cut(stage.device, _disk(stage, fault), keep=0.5, seed=stage.seed)
+    await power.cut(_processes(stage, fault), _disk(stage, fault), keep=0.5, seed=stage.seed)
 
 
 async def _power_on(stage: Stage, _: Fault) -> None:
-    await stage.device.start(stage.site(), stage.clock.environment())
+    await stage.device.start(stage.site(), stage.environment())
 
 
 async def _fill(stage: Stage, fault: Fault) -> None:
@@ -136,7 +137,14 @@ async def _set_at_last(stage: Stage, _: Fault) -> None:
 
 
 async def _forge(stage: Stage, fault: Fault) -> None:
-    forge(stage.device.log, fault.options["lane"], fault.options["how"])
+    forge(_processes(stage, fault).log, fault.options["lane"], fault.options["how"])
+
+
+def _processes(stage: Stage, fault: Fault) -> Agent:
+    """The device where it runs here: a board's disk is its own. Raises: BenchError."""
+    if not isinstance(stage.device, Agent):
+        raise BenchError(f"fault {fault.what}", "needs a device that runs here", "--dut agent")
+    return stage.device
 
 
 def _disk(stage: Stage, fault: Fault) -> Any:

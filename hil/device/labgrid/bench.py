@@ -35,9 +35,10 @@ class Bench:
         self.shell = self.target.get_driver("CommandProtocol", activate=False)
 
     def do_options(self) -> Answer:
-        """How the agent is called on the board, and its folder."""
+        """How the agent is called on the board, its folder, and where the board finds us."""
         config = self.target.env.config
-        return {name: config.get_target_option("main", name, "") for name in ("command", "folder")}
+        names = ("command", "folder", "address")
+        return {name: config.get_target_option("main", name, "") for name in names}
 
     def do_power(self, how: str) -> Answer:
         """Whoever was logged in is out."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,30 +15,8 @@ from hil.device.site import compose
 from hil.errors import BenchError
 from hil.faults.broker import Mosquitto
 from tests.agent.uplink.broker import run
+from tests.hil.fake_bench import LABGRID, environment
 from tests.hil.feeders import ENDED, simulated
-
-LABGRID = Path(os.environ.get("FTU_LABGRID", "build/labgrid/bin/python"))
-ENVIRONMENT = """
-targets:
-  main:
-    drivers:
-      ExternalConsoleDriver:
-        cmd: '{python} {board} {folder}'
-      ExternalPowerDriver:
-        cmd_on: 'touch {folder}/power'
-        cmd_off: 'rm -f {folder}/power'
-        delay: 0.3
-      ShellDriver:
-        prompt: 'root@fake-board:~# '
-        login_prompt: 'fake-board login: '
-        username: root
-        password: bench
-        login_timeout: 10
-        await_login_timeout: 1
-    options:
-      command: '{python} -m agent'
-      folder: {folder}/agent
-"""
 
 
 @pytest.fixture
@@ -48,15 +24,6 @@ def labgrid() -> Path:
     if not LABGRID.exists():
         pytest.skip("labgrid is not in build/labgrid; `make test` puts it there")
     return LABGRID.absolute()
-
-
-def environment(folder: Path) -> Path:
-    board = folder / "board"
-    board.mkdir()
-    path = folder / "environment.yaml"
-    program = Path(__file__).with_name("fake_board.py")
-    path.write_text(ENVIRONMENT.format(python=sys.executable, board=program, folder=board))
-    return path
 
 
 @pytest.mark.timeout(180)
