@@ -142,8 +142,8 @@ def _dut(parser: argparse.ArgumentParser) -> None:
         "--dut",
         default="agent",
         metavar="agent|firmware|FILE",
-        help="the device under test: the agent here, the firmware, or a program that takes the"
-        " words of ftu-agent, such as one that passes them on to a board",
+        help="the device under test: the agent here, the firmware, a program that takes the words"
+        " of ftu-agent, or a board by its labgrid environment (.yaml)",
     )
 
 
