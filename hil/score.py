@@ -195,14 +195,14 @@ def __show(tallies: dict[tuple[str, str, str], Tally], first_seed: int, cases: i
     last = first_seed + cases - 1
     _show(f"seeds {first_seed} to {last} of each class; shares in % with their 95 % interval")
     head = ("hit", "kind", "direction", "false alarms")
-    _show(f"{'':52}" + "".join(f"{word:>24}" for word in head) + f"{'latency ms':>22}")
+    _show(f"{'':52}" + "".join(f"{word:>27}" for word in head) + f"{'latency ms':>22}")
     for (what, earthing, ohm), tally in tallies.items():
         told = tally.told()
         columns = (told["hit"], told["kind"], told["direction"], told["false"])
         late = told["latency_ms"]
         spread = f"{late['median']:.1f} {late['p95']:.1f} {late['max']:.1f}" if late else "-"
         name = f"{what}, {earthing}" + (f", {ohm}" if ohm else "")
-        _show(f"{name:52}" + "".join(f"{_cell(c):>24}" for c in columns) + f"{spread:>22}")
+        _show(f"{name:52}" + "".join(f"{_cell(c):>27}" for c in columns) + f"{spread:>22}")
         if tally.sure:
             _show(f"{'':52}{tally.sure} wrong directions with confidence of {_SURE} or more")
     missed = [where for tally in tallies.values() for where in tally.missed]
