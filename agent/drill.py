@@ -20,15 +20,16 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agent import drill_order
 from agent.clock import Stamp
-from agent.drill_order import Order
 from agent.errors import RecordError, SiteError, StoreError
 from agent.store import cbor, disk, entries, entry
 from agent.store.journal import Journal, Stored, newest_first
 from agent.uplink.topics import check_name
+
+if TYPE_CHECKING:  # a script is read when there is an order, and link is to stay small
+    from agent.drill_order import Order
 
 LANE = "x"
 ORDER, RUNNING, FIRST, DONE, STOP = "ORDER", "RUNNING", "first", "done", "stop"
@@ -186,6 +187,8 @@ class _Run:
 
     async def run(self) -> None:
         """To its end, whatever that is. Raises: StoreError, OSError: the next look tells it."""
+        from agent import drill_order
+
         try:
             order = drill_order.read(self._drills.folder)
         except (OSError, SiteError) as error:
@@ -261,6 +264,8 @@ class _Run:
 
 def _name(folder: Path) -> str:
     """What an order calls itself, where it can be read."""
+    from agent import drill_order
+
     try:
         return drill_order.read(folder).id
     except (OSError, SiteError):

@@ -13,10 +13,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.clock import Stamp
-from agent.drill import Drills
 from agent.errors import RecordError, StoreError
 from agent.live import receiving
 from agent.outage.projection import Projection, SupplyFact
@@ -25,6 +24,9 @@ from agent.records import PHASES, Event
 from agent.store import cbor, entries, entry
 from agent.store.journal import Item, Journal, LaneReader, Stored
 from agent.uplink.publisher import Publisher
+
+if TYPE_CHECKING:
+    from agent.drill import Drills
 
 # The log is read when guard says it grew; this often it is read anyway, should a word be lost.
 LOOK_PERIOD_S = 0.5
