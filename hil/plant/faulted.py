@@ -120,16 +120,26 @@ def short_circuit(drawn: Draft) -> Scene:
     return _shorted(drawn, _kind(drawn, *PHASE_KINDS, *PHASE_KINDS, *TWO_TO_EARTH))
 
 
-def _shorted(drawn: Draft, kind: str, **front: Any) -> Scene:
+def _shorted(drawn: Draft, kind: str) -> Scene:
+    return _ended(drawn, kind, (0.01, 0.6), 0.08)
+
+
+def _ended(
+    drawn: Draft, kind: str, ohms: tuple[float, float], at_least_s: float, *, earth: bool = False
+) -> Scene:
+    """A fault anywhere, at any angle, that may go or be tripped, no sooner than `at_least_s`.
+
+    ohms: the decades of its resistance; earth: all of which is on the way to earth.
+    """
     section, part, angle = drawn.section(*ANYWHERE), drawn.part(), drawn.angle()
-    ohm = _ohm(drawn, 0.01, 0.6)
+    ohm = _ohm(drawn, *ohms)
     onset_s = drawn.onset(kind[0], angle)
-    until_s, tripped = _ending(drawn, onset_s, section, 0.08)
+    until_s, tripped = _ending(drawn, onset_s, section, at_least_s)
     fault = Fault(
         _point(section),
         phases_of(kind),
         _spans(onset_s, until_s, tripped),
-        ohm=ohm / 2,
+        ohm=0.0 if earth else ohm / 2,
         earth_ohm=ohm if kind.endswith("G") else None,
     )
     return _lasting(
@@ -143,7 +153,6 @@ def _shorted(drawn: Draft, kind: str, **front: Any) -> Scene:
         cleared_s=until_s,
         angle_deg=angle,
         switches=_opened(until_s, tripped),
-        **front,
     )
 
 
@@ -164,27 +173,8 @@ def _small(drawn: Draft, end: FrontEnd) -> FrontEnd:
 
 
 def earth_fault(drawn: Draft) -> Scene:
-    """One phase to earth through 0 to 5 kilohm."""
-    kind = _kind(drawn, *EARTH_KINDS)
-    section, part, angle = drawn.section(*ANYWHERE), drawn.part(), drawn.angle()
-    ohm = _ohm(drawn, 1.0, 5_000.0)
-    onset_s = drawn.onset(kind[0], angle)
-    until_s, tripped = _ending(drawn, onset_s, section, 0.12)
-    fault = Fault(
-        _point(section), phases_of(kind), _spans(onset_s, until_s, tripped), ohm=0.0, earth_ohm=ohm
-    )
-    return _lasting(
-        drawn,
-        section,
-        part,
-        fault,
-        kind=kind,
-        onset_s=onset_s,
-        ohm=ohm,
-        cleared_s=until_s,
-        angle_deg=angle,
-        switches=_opened(until_s, tripped),
-    )
+    """One phase to earth through up to 5 kilohm."""
+    return _ended(drawn, _kind(drawn, *EARTH_KINDS), (1.0, 5_000.0), 0.12, earth=True)
 
 
 def intermittent_earth_fault(drawn: Draft) -> Scene:
