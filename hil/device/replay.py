@@ -88,26 +88,40 @@ def _said(command: Sequence[str], folder: Path, count: int, terminal: str) -> li
     asked = ["replay", str(folder), "--site", str(folder / "site.toml"), "--json"]
     limit_s = RECORD_S * (count + 1)
     where = f"replay of terminal {terminal}"
-    try:
-        done = subprocess.run(
-            [*command, *asked], capture_output=True, text=True, timeout=limit_s, check=False
-        )
-    except OSError as error:
-        raise BenchError(command[0], f"cannot be started ({error.strerror})") from error
-    except subprocess.TimeoutExpired as error:
-        raise BenchError(where, f"did not end within {limit_s:g} s") from error
+    done = ran([*command, *asked], where, limit_s)
     if done.returncode:
         words = done.stderr.strip().splitlines() or ["it said nothing"]
         raise BenchError(where, f"ended with status {done.returncode}: {words[-1]}")
     return done.stdout.splitlines()
 
 
-def _event(line: str, terminal: str) -> tuple[int, str, Told]:
+def ran(words: Sequence[str], where: str, limit_s: float) -> subprocess.CompletedProcess[str]:
+    """A command of the device's that has ended, somehow. where: for the error's line.
+
+    Raises: BenchError when it cannot be run, or does not end.
+    """
+    try:
+        return subprocess.run(words, capture_output=True, text=True, timeout=limit_s, check=False)
+    except OSError as error:
+        raise BenchError(words[0], f"cannot be run ({error.strerror})", "the device") from error
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(where, f"did not end within {limit_s:g} s") from error
+
+
+def event(line: str, where: str) -> Told:
+    """An event of `replay --json`, with its record, name and time. Raises: BenchError."""
     try:
         told: Told = json.loads(line)
-        number = int(_STEM.fullmatch(told["record"])[1])  # type: ignore[index]
+        _ = str(told["record"]), str(told["event"]), float(told["t"])
     except (ValueError, KeyError, TypeError) as error:
-        raise BenchError(
-            f"replay of terminal {terminal}", f"said {line[:80]!r}", "one JSON event a line"
-        ) from error
-    return number, terminal, {**told, "record": terminal}
+        raise BenchError(where, f"said {line[:80]!r}", "one JSON event a line") from error
+    return told
+
+
+def _event(line: str, terminal: str) -> tuple[int, str, Told]:
+    where = f"replay of terminal {terminal}"
+    told = event(line, where)
+    stem = _STEM.fullmatch(str(told["record"]))
+    if stem is None:
+        raise BenchError(where, f"speaks of record {told['record']!r}", "one that it was given")
+    return int(stem[1]), terminal, {**told, "record": terminal}

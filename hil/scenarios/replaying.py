@@ -5,8 +5,6 @@ No broker, no clock, no instrument: what detection says of these samples, as fas
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 from hil.case import Bay, Case, Recording
 from hil.device import site
+from hil.device.replay import event, ran
 from hil.errors import BenchError
 from hil.scenarios.cast import judged
 from hil.scenarios.scenario import Scenario
@@ -40,7 +39,8 @@ def replay(scenario: Scenario, case: Case, folder: Path, command: Sequence[str])
     said = []
     crashed = False
     for number, recordings in enumerate(_alike(scenario, case), 1):
-        done = _run(_words(scenario, recordings, folder, f"bay-{number}", command))
+        words = _words(scenario, recordings, folder, f"bay-{number}", command)
+        done = ran(words, f"{command[0]} replay", _PATIENCE_S)
         crashed = crashed or "Traceback" in done.stderr or done.returncode < 0
         if done.returncode and not crashed:
             line = next(iter(done.stderr.strip().splitlines()[-1:]), "no word")
@@ -50,19 +50,9 @@ def replay(scenario: Scenario, case: Case, folder: Path, command: Sequence[str])
         for recording in recordings:
             events[recording.terminal] = []
         for line in done.stdout.splitlines():
-            event = _event(line, command)
-            events.setdefault(event["record"], []).append(event)
+            told = event(line, f"{command[0]} replay")
+            events.setdefault(told["record"], []).append(told)
     return Replayed(events, "".join(said), crashed)
-
-
-def _event(line: str, command: Sequence[str]) -> dict[str, Any]:
-    try:
-        event: dict[str, Any] = json.loads(line)
-        _ = event["record"], event["event"], float(event["t"])
-    except (ValueError, KeyError, TypeError) as error:
-        what = f"said {line[:80]!r}"
-        raise BenchError(f"{command[0]} replay", what, "one JSON event a line") from error
-    return event
 
 
 def _alike(scenario: Scenario, case: Case) -> list[list[Recording]]:
@@ -92,18 +82,6 @@ def _words(
         sheet.write_text(f"[{bay}]\n{scenario.settings}\n")
         words += ["--settings", str(sheet)]
     return words
-
-
-def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            words, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
-        )
-    except OSError as error:
-        raise BenchError(words[0], f"cannot be run ({error.strerror})", "the device") from error
-    except subprocess.TimeoutExpired as error:
-        what = f"no end after {_PATIENCE_S:.0f} s"
-        raise BenchError(f"{words[0]} replay", what, "as fast as the machine can") from error
 
 
 def _bay(name: str, recording: Recording, unwired: Iterable[str]) -> str:
