@@ -35,6 +35,7 @@ PROGRESS_S = 60.0
 # A unit that has not ended by then hangs; the longest waits 400 s for a back-off of 300 s.
 LONGEST_S = 1800.0
 _FAULTS_SHOWN = 8
+_ENDINGS = {signal.SIGINT, signal.SIGTERM}
 _LAST_WORDS = 400
 
 Result = dict[str, Any]
@@ -112,11 +113,12 @@ class Ledger:
         """On disk when this returns."""
         assert self._file is not None  # noqa: S101  within `with`
         told = {name: getattr(done, name) for name in Done.__slots__}
-        self._file.write(json.dumps(told).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.done.append(done)
-        self.fresh.append(done)
+        with _uninterrupted():  # else the summary could lack what the file has
+            self._file.write(json.dumps(told).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self.done.append(done)
+            self.fresh.append(done)
 
     def next_seed(self, unit: str) -> int:
         """The one behind the last that has ended; 1 at first."""
@@ -303,6 +305,16 @@ def _interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A signal that comes meanwhile is heard at the end."""
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
 
 
 def _parser() -> argparse.ArgumentParser:

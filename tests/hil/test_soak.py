@@ -176,3 +176,22 @@ def test_the_sample_an_interrupted_campaign_still_sums_up(tmp_path: Path) -> Non
     assert told["ok"], told
     assert process.returncode == 0
     assert said.splitlines()[1].split()[:3] == ["damage", "1", "0"]
+
+
+def test_a_signal_while_a_unit_is_written_leaves_it_in_the_summary_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line is in the file before it is on disk: that is when the signal comes here."""
+    on_disk = os.fsync
+
+    def interrupted(file: int) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        on_disk(file)
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    done = Done("even", 1, ok=True, seconds=0.1, version="0", result={"ok": True})
+    with Ledger(tmp_path / "soak.jsonl") as ledger:
+        with pytest.raises(KeyboardInterrupt):
+            ledger.append(done)
+
+        assert ledger.done == [done]
