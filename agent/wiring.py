@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from agent.detect.sight import Tap
 from agent.records import Layout
-from agent.sensors.channels import CURRENTS, VOLTAGES, ChannelUse
+from agent.sensors.channels import CURRENTS, LOAD_VOLTAGES, VOLTAGES, ChannelUse
 from agent.site import Bay
 
 
@@ -15,7 +15,9 @@ def taps(layout: Layout, uses: Mapping[str, ChannelUse], bay: Bay) -> dict[str, 
 
     The site's ratio multiplies what the source delivers; 1 means that it is primary already.
     """
-    ratios = dict.fromkeys(CURRENTS, bay.ct_ratio) | dict.fromkeys(VOLTAGES, bay.vt_ratio)
+    ratios = dict.fromkeys(CURRENTS, bay.ct_ratio) | dict.fromkeys(
+        (*VOLTAGES, *LOAD_VOLTAGES), bay.vt_ratio
+    )
     return {
         role: Tap(use.index, layout.channels[use.index].scale * use.factor * ratio)
         for role, ratio in ratios.items()

@@ -15,8 +15,11 @@ from agent.detect.levels import Levels
 from agent.detect.sampled_sight import Bays
 from agent.detect.sight import (
     ADDED,
+    ADDED_NEUTRAL,
+    ADDED_RESIDUAL,
     CURRENTS,
     LINE,
+    NEUTRAL,
     RESIDUAL,
     STABILISED,
     VOLTAGES,
@@ -28,7 +31,10 @@ Array = npt.NDArray[np.float64]
 # The rows of a sight that share their levels.
 _GROUPS = [
     list(range(rows.start, rows.stop)) if isinstance(rows, slice) else [rows]
-    for rows in (CURRENTS, RESIDUAL, STABILISED, VOLTAGES, LINE, ADDED)
+    for rows in (
+        *(CURRENTS, RESIDUAL, STABILISED, VOLTAGES, LINE, NEUTRAL),
+        *(ADDED, ADDED_RESIDUAL, ADDED_NEUTRAL),
+    )
 ]
 
 

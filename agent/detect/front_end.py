@@ -13,7 +13,7 @@ volts, and everything that knows of a bay, comes after this file.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -26,6 +26,8 @@ from agent.records import Block, Layout, Quality
 
 Array = npt.NDArray[np.float64]
 Channels = npt.NDArray[np.intp] | None  # positions; None: all of them
+# A channel that is the sum of three others, in whole counts: their positions and weights.
+Sum = tuple[tuple[int, ...], tuple[float, ...]]
 
 # Proofs are made with fractions, verdicts are not: this much of a proof is given away to rounding.
 CAUTION = 1.001
@@ -108,14 +110,23 @@ class FrontEnd:
     """The memory of a source, the sums over its last window, and the quantities they give.
 
     frequency_hz: nominal; remember_s: how much of the past `memory` keeps besides what windows
-    need. frequency_mhz: what it is tuned to. [mHz]
+    need. sums: channels that are appended to those of the layout. frequency_mhz: what it is tuned
+    to. [mHz]
     """
 
-    def __init__(self, layout: Layout, frequency_hz: int, remember_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        frequency_hz: int,
+        remember_s: float = 0.0,
+        sums: Sequence[Sum] = (),
+    ) -> None:
         if layout.rate_hz is None:
             raise ValueError("a front end needs samples, not readings")
         rate = layout.rate_hz
-        channels = len(layout.channels)
+        channels = len(layout.channels) + len(sums)
+        self._summed = np.array([places for places, _ in sums], dtype=np.intp)
+        self._weights = np.array([weights for _, weights in sums])[..., None]
         self._rate = rate.numerator, rate.denominator
         longest = tables.window_length(*self._rate, SLOWEST_MHZ)
         self.memory = Memory(channels, max(3 * longest, round(rate * Fraction(remember_s))))
@@ -171,6 +182,8 @@ class FrontEnd:
             self._ended = None
         if self._offsets is not None:
             samples = samples + self._offsets
+        if self._summed.size:
+            samples = np.concatenate((samples, self._sums_of(samples)))
         at, end = 0, samples.shape[1]
         while at < end:
             index = first + at
@@ -181,6 +194,14 @@ class FrontEnd:
                 yield Stretch(index, count, proven=True)
             elif whole := self._begin(count):
                 yield Stretch(index + count - whole, whole, proven=False)
+
+    def _sums_of(self, samples: Array) -> Array:
+        """The appended channels: rounded, so that their sums over windows are exact too."""
+        a, b, c = np.moveaxis(samples[self._summed] * self._weights, 1, 0)
+        a += b
+        a += c
+        rounded: Array = np.rint(a, out=a)
+        return rounded
 
     def reach(self) -> Reach:
         """What the last stretch cannot have left; to be asked only of one that is `proven`.

@@ -29,6 +29,8 @@ UNDECIDED = 0
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from agent.detect.raw import Raw
+
     Wave = tuple[list[int], float]
 
 # A cycle is thinned to 16..63 sums of neighbouring samples: enough for the shape, noise goes down.
@@ -77,6 +79,13 @@ class Waves:
         self.phases = phases
         self.residual = residual
         self.window = window
+
+
+def waves_of(raw: "Raw") -> Waves:
+    """The currents of a bay."""
+    count = 2 * raw.window - 1
+    phases = [raw.wave(role, count) for role in ("ia", "ib", "ic")]
+    return Waves(phases, raw.wave("i0", count), raw.window)
 
 
 class Judgement:

@@ -12,9 +12,13 @@ class Levels:
         self.stabilised: list[float] = []
         self.voltages: list[float] = []
         self.line: list[float] = []
+        self.neutral: list[float] = []
         self.added: list[float] = []
+        self.added_residual: list[float] = []
+        self.added_neutral: list[float] = []
 
     def groups(self) -> tuple[list[float], ...]:
         """In the order of crossings.py."""
         phases = self.currents, self.residual, self.stabilised
-        return *phases, self.voltages, self.line, self.added
+        changes = self.added, self.added_residual, self.added_neutral
+        return *phases, self.voltages, self.line, self.neutral, *changes

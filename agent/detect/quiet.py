@@ -12,10 +12,20 @@ import numpy.typing as npt
 from agent.detect.front_end import CAUTION, Reach
 from agent.detect.sampled_sight import Wiring
 from agent.detect.short_circuit import STABILISING_SHARE
-from agent.detect.sight import ADDED, CURRENTS, LINE, RESIDUAL, STABILISED, Band
+from agent.detect.sight import (
+    ADDED,
+    ADDED_NEUTRAL,
+    CURRENTS,
+    NEUTRAL,
+    RESIDUAL,
+    STABILISED,
+    Band,
+)
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+
+_CHANGES = slice(ADDED.start, ADDED_NEUTRAL + 1)
 
 
 class Quiet:
@@ -34,8 +44,8 @@ class Quiet:
         self._limits[0], self._limits[1] = -np.inf, np.inf
         self._rows = np.ascontiguousarray(wiring.bounding(channels).T)
         self._sizes = np.abs(self._rows)
-        self._currents = wiring.places[:3]
-        self._loads = np.nan_to_num(wiring.scales[:3]) ** 2
+        self._followed, scales = wiring.changing()
+        self._loads = np.nan_to_num(scales) ** 2
         self._most_change = np.empty(channels)
         self._take_up()
 
@@ -50,17 +60,17 @@ class Quiet:
         self._take_up()
 
     def _take_up(self) -> None:
-        self._low, self._high = self._limits[:, : LINE.stop].reshape(2, -1)
+        self._low, self._high = self._limits[:, : NEUTRAL + 1].reshape(2, -1)
         self._stabilised = self._limits[:, STABILISED]
         self._stabilising = bool(np.isfinite(self._stabilised).any())
         # No bound of a change from below is known: who must stay above a level is looked at.
-        self._changing = np.asarray((self._limits[0, ADDED] > 0).any(axis=0))
+        self._changing = np.asarray((self._limits[0, _CHANGES] > 0).any(axis=0))
         with np.errstate(divide="ignore", invalid="ignore"):  # no current, no limit
-            energy = (self._limits[1, ADDED] / CAUTION) ** 2 / self._loads
+            energy = (self._limits[1, _CHANGES] / CAUTION) ** 2 / self._loads
         self._energy = np.where(np.isnan(energy), np.inf, energy)
         # Of the mean square; a channel that several bays use has the lowest limit of them.
         self._most_change.fill(np.inf)
-        np.minimum.at(self._most_change, self._currents, self._energy)
+        np.minimum.at(self._most_change, self._followed, self._energy)
 
     def moved(self, reach: Reach, window: int) -> Flags | None:
         """The bays that may have left their band, shape (bays,); None: surely none has."""
@@ -79,7 +89,7 @@ class Quiet:
         if np.count_nonzero(out):
             moved = _with(moved, out.reshape(-1, self._bays))
         if np.count_nonzero(reach.change >= self._most_change * window):
-            moved = _with(moved, reach.change[self._currents] >= self._energy * window)
+            moved = _with(moved, reach.change[self._followed] >= self._energy * window)
         if self._stabilising:
             moved = _with(moved, self._stabilised_moved(most, least)[None])
         return moved

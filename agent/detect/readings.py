@@ -14,6 +14,8 @@ from agent.detect.meter import Meter
 from agent.detect.short_circuit import STABILISING_SHARE
 from agent.detect.sight import (
     ADDED,
+    ADDED_NEUTRAL,
+    ADDED_RESIDUAL,
     CURRENTS,
     NEUTRAL,
     RESIDUAL,
@@ -49,7 +51,7 @@ class Readings:
         return [
             event
             for bay, taps in self._bays
-            for event in bay.feed(ReadSight(reading, taps), [0], when, _no_waves)
+            for event in bay.feed(ReadSight(reading, taps), [0], when, _no_raw)
         ]
 
     def meters(self) -> list[Meter]:
@@ -70,7 +72,7 @@ class ReadSight:
         residual = _size(reading, taps, "i0")
         seen[RESIDUAL] = 0.0 if isnan(residual) else residual
         seen[NEUTRAL] = _size(reading, taps, "u0")
-        seen[ADDED] = [0.0] * 3
+        seen[ADDED], seen[ADDED_RESIDUAL], seen[ADDED_NEUTRAL] = [0.0] * 3, 0.0, 0.0
         largest = max((amps for amps in seen[CURRENTS] if not isnan(amps)), default=0.0)
         seen[STABILISED] = seen[RESIDUAL] - largest * STABILISING_SHARE
         self._seen = seen
@@ -86,7 +88,7 @@ class ReadSight:
         return k if moves else self.count
 
 
-def _no_waves(_: int) -> None:
+def _no_raw(_: int) -> None:
     """A meter has no samples to look at."""
 
 

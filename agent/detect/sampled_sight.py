@@ -12,10 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from agent.detect.front_end import Channels, Exact
+from agent.detect.front_end import Channels, Exact, Sum
 from agent.detect.short_circuit import STABILISING_SHARE
 from agent.detect.sight import (
     ADDED,
+    ADDED_NEUTRAL,
+    ADDED_RESIDUAL,
     CURRENTS,
     LINE,
     NEUTRAL,
@@ -25,6 +27,7 @@ from agent.detect.sight import (
     VOLTAGES,
     WATCHED,
     Band,
+    Tap,
     Taps,
 )
 
@@ -32,21 +35,50 @@ Array = npt.NDArray[np.float64]
 Bays = npt.NDArray[np.intp]
 
 _ROLES = ("ia", "ib", "ic", "i0", "ua", "ub", "uc", "u0")
+_PHASES = "ABC"
 _ROOT2 = 2.0**0.5
+# Of three channels with unlike scales the sum is rounded to this share of the finest.
+_FINER = 0.25
+_MOST_UNLIKE = 16.0  # scales that differ by more belong to no one set of transformers
+
+# The roles whose change is followed, by their place in _ROLES.
+_CHANGING = [0, 1, 2, 3, 7]
 
 
 class Wiring:
-    """Taps of every bay of a source as arrays."""
+    """Taps of every bay of a source as arrays.
 
-    def __init__(self, taps: Sequence[Taps]) -> None:
-        self.taps = list(taps)
-        rows = [[bay.get(role) for bay in taps] for role in _ROLES]
+    channels: how many the source delivers. taps: where a bay has no 3I0 or U0 of its own, with the
+    `sums` of its three phases in their place, which the front end appends to the channels.
+    """
+
+    def __init__(self, taps: Sequence[Taps], channels: int) -> None:
+        self.sums: list[Sum] = []
+        self.taps = [self._with_sums(bay, channels) for bay in taps]
+        rows = [[bay.get(role) for bay in self.taps] for role in _ROLES]
         places = [[tap.index if tap else 0 for tap in row] for row in rows]
         self.places = np.array(places, dtype=np.intp)
         scales = [[tap.scale if tap else np.nan for tap in row] for row in rows]
         self.scales = np.array(scales, dtype=np.float64)
         self._missing = np.isnan(self.scales)
         self._complete = not self._missing.any()
+
+    def _with_sums(self, taps: Taps, channels: int) -> Taps:
+        """The taps with 3I0 = IA + IB + IC and U0 = (UA + UB + UC) / 3 where they are missing."""
+        completed = dict(taps)
+        for role, phases, share in (("i0", "ia ib ic", 1.0), ("u0", "ua ub uc", 1.0 / 3.0)):
+            parts = [taps[phase] for phase in phases.split() if phase in taps]
+            if role in taps or len(parts) < len(_PHASES):
+                continue
+            scales = [part.scale for part in parts]
+            sizes = [abs(scale) for scale in scales]
+            if max(sizes) > _MOST_UNLIKE * min(sizes):
+                continue
+            unit = scales[0] if len(set(scales)) == 1 else _FINER * min(sizes)
+            places, weights = [part.index for part in parts], [scale / unit for scale in scales]
+            completed[role] = Tap(channels + len(self.sums), unit * share)
+            self.sums.append((tuple(places), tuple(weights)))
+        return completed
 
     def channels(self, bays: Bays) -> Channels:
         """The channels that these bays need; None: all."""
@@ -69,33 +101,28 @@ class Wiring:
         seen[CURRENTS], seen[VOLTAGES] = sizes[:3], sizes[4:7]
         turned = [5, 6, 4]
         seen[LINE] = _sizes(re[4:7] - re[turned], im[4:7] - im[turned])
-        seen[RESIDUAL] = self._own_or_sum(sizes[3], re[:3], im[:3], bays, role=3)
-        seen[NEUTRAL] = self._own_or_sum(sizes[7], re[4:7] / 3.0, im[4:7] / 3.0, bays, role=7)
-        added = np.sqrt(exact.change[places[:3]] * (1.0 / window))
-        seen[ADDED] = np.multiply(added, np.abs(scales[:3]), out=added)
+        seen[RESIDUAL], seen[NEUTRAL] = sizes[3], sizes[7]
+        added = np.sqrt(exact.change[places[_CHANGING]] * (1.0 / window))
+        added *= np.abs(scales[_CHANGING])
+        seen[ADDED], seen[ADDED_RESIDUAL], seen[ADDED_NEUTRAL] = added[:3], added[3], added[4]
         return _completed(seen, whole=self._complete)
 
     def bounding(self, channels: int) -> Array:
-        """(10 bays, channels): what makes of re or im of every channel the rows up to `LINE`.
+        """(11 bays, channels): what makes of re or im of every channel the rows up to `NEUTRAL`.
 
         Row by row as in a sight, the bays of a row together; for proofs, not for verdicts.
         """
         unit = np.eye(channels)[self.places] * np.nan_to_num(self.scales)[..., None] / _ROOT2
-        currents, voltages = unit[:3], unit[4:7]
-        residual = np.where(self._missing[3, :, None], currents.sum(axis=0), unit[3])
+        voltages = unit[4:7]
         line = voltages - voltages[[1, 2, 0]]
         missing = self._missing[4:7]
         line[missing | missing[[1, 2, 0]]] = 0.0
-        rows = np.concatenate((currents, residual[None], voltages, line))
+        rows = np.concatenate((unit[:4], voltages, line, unit[7:]))
         return rows.reshape(-1, channels)
 
-    def _own_or_sum(self, own: Array, re: Array, im: Array, bays: Bays, role: int) -> Array:
-        """Of its own sensor where the bay has one, else of the sum of the three phases."""
-        missing = self._missing[role, bays]
-        if not missing.any():
-            return own
-        summed = _sizes((re[0] + re[1]) + re[2], (im[0] + im[1]) + im[2])
-        return np.where(missing[:, None], summed, own)
+    def changing(self) -> tuple[npt.NDArray[np.intp], Array]:
+        """Channels and scales of the rows from `ADDED` to `ADDED_NEUTRAL`, (5, bays) each."""
+        return self.places[_CHANGING], self.scales[_CHANGING]
 
 
 def _sizes(re: Array, im: Array) -> Array:
@@ -110,7 +137,7 @@ def _completed(seen: Array, *, whole: bool) -> Array:
     whole: no sensor is missing.
     """
     if not whole:
-        for row in (RESIDUAL, ADDED):
+        for row in (RESIDUAL, slice(ADDED.start, ADDED_NEUTRAL + 1)):
             seen[row] = np.nan_to_num(seen[row])
     largest = np.fmax(np.fmax(seen[0], seen[1]), seen[2])
     largest *= STABILISING_SHARE

@@ -11,11 +11,13 @@ import numpy.typing as npt
 from agent.detect.bay import BayDetector
 from agent.detect.crossings import Crossings
 from agent.detect.front_end import FrontEnd, Stretch
-from agent.detect.inrush import Waves
 from agent.detect.instants import Instants
+from agent.detect.look import CYCLES
+from agent.detect.looking import Looking
 from agent.detect.measure import MEASURED_S, measure
 from agent.detect.meter import Meter
 from agent.detect.quiet import Quiet
+from agent.detect.raw import Raw
 from agent.detect.sampled_sight import SampledSight, Wiring
 from agent.detect.sight import Taps
 from agent.detect.supply_frequency import SupplyFrequency
@@ -25,8 +27,8 @@ from agent.site import Bay
 Array = npt.NDArray[np.float64]
 
 TOLD_BY_SHAPE = ("fault", "inrush")
-# The frequency is looked at every four cycles.
-FOLLOW_CYCLES = 4
+# So many cycles apart lie two slow looks, and two looks at the frequency.
+FOLLOW_CYCLES = CYCLES
 
 
 class Samples:
@@ -38,14 +40,20 @@ class Samples:
         wired: list[tuple[Bay, Taps]],
         bays: list[BayDetector],
     ) -> None:
-        wiring = Wiring([taps for _, taps in wired])
+        wiring = Wiring([taps for _, taps in wired], len(layout.channels))
         nominal_hz = wired[0][0].frequency_hz if wired else 50
-        self._front_end = FrontEnd(layout, nominal_hz, remember_s=MEASURED_S)
+        self._front_end = FrontEnd(layout, nominal_hz, MEASURED_S, wiring.sums)
         self._rate_hz = float(layout.rate_hz or 0)
         self._every = FOLLOW_CYCLES * self._front_end.window
         self._bays = bays
         self._wiring = wiring
-        self._quiet = Quiet(wiring, len(layout.channels))
+        self._own = [taps for _, taps in wired]
+        self._summed = [
+            frozenset(all_taps.keys() - own.keys())
+            for all_taps, own in zip(wiring.taps, self._own, strict=True)
+        ]
+        self._looking = Looking(wiring.taps, self._summed)
+        self._quiet = Quiet(wiring, len(layout.channels) + len(wiring.sums))
         self._crossings = Crossings([bay.levels() for bay in bays])
         self._awake = np.ones(len(bays), dtype=np.bool_)
         self._any_awake = True
@@ -63,6 +71,7 @@ class Samples:
                     stretch, moved, Instants(block, stretch.first, front_end.window)
                 )
             if (stretch.first + stretch.count) % self._every == 0:
+                events += self._look_slowly(block, stretch.first + stretch.count - 1)
                 self._frequency.follow()
         self._last_us = block.sample_us(block.first + block.counts.shape[1] - 1)
         return events
@@ -75,7 +84,7 @@ class Samples:
         samples = memory.last(min(memory.held, round(MEASURED_S * self._rate_hz)))
         return [
             measure(bay.bay, self._last_us, samples, taps, self._rate_hz)
-            for bay, taps in zip(self._bays, self._wiring.taps, strict=True)
+            for bay, taps in zip(self._bays, self._own, strict=True)
         ]
 
     def _moved(self, stretch: Stretch) -> npt.NDArray[np.bool_] | None:
@@ -111,9 +120,9 @@ class Samples:
         crossed = self._crossings.of(sight, bays)
         events: list[Event] = []
         for place, number in enumerate(numbers):
-            waves = partial(self._waves, wiring.taps[number], stretch.count)
+            raw = partial(self._raw, number, stretch.count)
             seen = SampledSight(sight[:, place])
-            told = self._bays[number].feed(seen, crossed[place], when, waves)
+            told = self._bays[number].feed(seen, crossed[place], when, raw)
             events += [self._with_harmonics(e, number, stretch.count, when) for e in told]
             self._settle(number)
         return events
@@ -148,18 +157,29 @@ class Samples:
         column: list[float] = columns[k][:, number].tolist()
         return column
 
-    def _waves(self, taps: Taps, count: int, k: int) -> Waves:
-        """The currents of a bay up to decision `k` of `count`: two windows less one sample."""
-        window = self._front_end.window
-        recent = self._front_end.memory.last(2 * window - 1, count - 1 - k)
+    def _look_slowly(self, block: Block, last: int) -> list[Event]:
+        """The slow look at every bay that ends at the sample `last`."""
+        front_end = self._front_end
+        count = CYCLES * front_end.window
+        if front_end.memory.held < count:
+            return []
+        times_us = block.sample_us(last - count + 1), block.sample_us(last)
+        samples = front_end.memory.last(count)
+        looks = self._looking.looks(samples, front_end.window, times_us, front_end.frequency_mhz)
+        events: list[Event] = []
+        for number, (bay, look) in enumerate(zip(self._bays, looks, strict=True)):
+            events += bay.look(look)
+            self._settle(number)
+        return events
 
-        def wave(role: str) -> tuple[list[int], float]:
-            tap = taps.get(role)
-            return ([int(x) for x in recent[tap.index]], tap.scale) if tap else ([], 0.0)
+    def _raw(self, number: int, count: int, k: int) -> Raw:
+        """The samples of a bay up to decision `k` of `count`."""
+        memory, taps = self._front_end.memory, self._wiring.taps[number]
+        before = count - 1 - k
 
-        phases = [wave("ia"), wave("ib"), wave("ic")]
-        residual = wave("i0")
-        if not residual[0] and phases[0][1] == phases[1][1] == phases[2][1]:
-            columns = zip(*(samples for samples, _ in phases), strict=True)
-            residual = [sum(column) for column in columns], phases[0][1]
-        return Waves(phases, residual, window)
+        def take(role: str, samples: int) -> list[int]:
+            return [int(x) for x in memory.last(samples, before)[taps[role].index]]
+
+        scales = {role: tap.scale for role, tap in taps.items()}
+        bay = self._bays[number]
+        return Raw(self._front_end.window, bay.cycle_us, scales, self._summed[number], take)

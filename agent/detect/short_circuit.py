@@ -35,6 +35,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.detect.raw import Raw
+
 _UNSEEN = ""
 
 
@@ -44,7 +46,8 @@ class ShortCircuit:
     change_floor_amps: what the change of a phase must exceed to count as one.
     cycle_us: one nominal cycle.
     After "fault": `kind`, `element` and `onset_us` (None: inception not seen) tell which.
-    After "fault" and "inrush": `judgement` tells what the samples showed.
+    After "fault" and "inrush": `judgement` tells what the samples showed. inrush: it was told,
+    and stands.
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class ShortCircuit:
         self._changed_since: "int | None" = None
         self._overload = False
         self.judgement: "inrush.Judgement | None" = None
-        self._inrush = False
+        self.inrush = False
         self._gapped: "list[int]" = []
         self._started_us = 0
         self._look_us: "int | None" = None
@@ -95,7 +98,7 @@ class ShortCircuit:
         currents: tuple[float, float, float],
         residual_amps: float,
         changes: tuple[float, float, float],
-        look: "Callable[[], inrush.Waves | None]",
+        look: "Callable[[], Raw | None]",
     ) -> str:
         """What is told at this sample: "fault", "fault_cleared", "inrush", "overload" or "".
 
@@ -125,14 +128,14 @@ class ShortCircuit:
         elif self._changed_since is None:
             self._changed_since = t_us
 
-    def _date_change(self, t_us: int, look: "Callable[[], inrush.Waves | None]") -> None:
+    def _date_change(self, t_us: int, look: "Callable[[], Raw | None]") -> None:
         """A change shows for two cycles; an older one is noise above the floor: ask the samples."""
         since_us = self._changed_since
         if since_us is None or t_us - since_us <= 2 * self.cycle_us:
             return
-        waves = look()
-        if waves is not None:
-            age = inrush.age_of(waves)
+        raw = look()
+        if raw is not None:
+            age = inrush.age_of(inrush.waves_of(raw))
             # A start comes an eighth to three quarters of a cycle after the inception.
             self._changed_since = t_us - int((USUAL_AGE if age is None else age) * self.cycle_us)
 
@@ -142,7 +145,7 @@ class ShortCircuit:
         currents: tuple[float, float, float],
         residual_amps: float,
         changes: tuple[float, float, float],
-        look: "Callable[[], inrush.Waves | None]",
+        look: "Callable[[], Raw | None]",
     ) -> str:
         since_us = self._changed_since
         explained = since_us is not None and self._explained(max(changes))
@@ -159,29 +162,29 @@ class ShortCircuit:
         if verdict == inrush.FAULT:
             shares = self._shown_through(changes if explained else currents)
             return self._fault(self._onset(t_us, since_us), shares, residual_amps, currents)
-        if verdict != inrush.INRUSH or self._inrush or t_us - self._started_us < self.cycle_us:
+        if verdict != inrush.INRUSH or self.inrush or t_us - self._started_us < self.cycle_us:
             return ""
-        self._inrush = True
+        self.inrush = True
         return "inrush"
 
-    def _judge(
-        self, t_us: int, since_us: "int | None", look: "Callable[[], inrush.Waves | None]"
-    ) -> int:
+    def _judge(self, t_us: int, since_us: "int | None", look: "Callable[[], Raw | None]") -> int:
         """The verdict of the samples, UNDECIDED between two looks."""
         if self._look_us is not None and t_us < self._look_us:
             return inrush.UNDECIDED
-        waves = look()
-        if waves is None:
+        raw = look()
+        if raw is None:
             return inrush.FAULT
         # Behind an inrush the changes are its own decay.
         age = 2.0
-        if since_us is not None and not self._inrush:
+        if since_us is not None and not self.inrush:
             age = min(2.0, (t_us - since_us) / self.cycle_us)
         self._look_us = t_us + self.cycle_us // (16 if age < inrush.COLLAPSE_UNTIL else 8)
         earth_only = not self.phase.started
         pickup_amps = (self.residual if earth_only else self.phase).pickup_amps
         crossing = t_us - self._started_us < CROSS_CYCLES * self.cycle_us
-        judgement = inrush.judge(waves, pickup_amps, age, crossing, earth_only, self._gapped)
+        judgement = inrush.judge(
+            inrush.waves_of(raw), pickup_amps, age, crossing, earth_only, self._gapped
+        )
         self.judgement = judgement
         if judgement.verdict == inrush.INRUSH:
             self._gapped = judgement.gapped
@@ -189,14 +192,14 @@ class ShortCircuit:
 
     def _shown_through(self, shares: tuple[float, float, float]) -> tuple[float, float, float]:
         """The shares of a fault behind an inrush: what still has gaps is not faulted."""
-        if not self._inrush or self.judgement is None or not self.phase.started:
+        if not self.inrush or self.judgement is None or not self.phase.started:
             return shares
         a, b, c = [x if k in self.judgement.short else 0.0 for k, x in enumerate(shares)]
         return (a, b, c) if a or b or c else shares
 
     def _onset(self, t_us: int, since_us: "int | None") -> "int | None":
         """Inception: the change, or behind an inrush the beginning of the run without gap."""
-        if not self._inrush or self.judgement is None:
+        if not self.inrush or self.judgement is None:
             return since_us
         return t_us - int(self.judgement.run_share * self.cycle_us)
 
@@ -238,7 +241,7 @@ class ShortCircuit:
         self.element = _UNSEEN
         self.kind = _UNSEEN
         self._overload = False
-        self._inrush = False
+        self.inrush = False
         self._gapped = []
         self._look_us = None
         return "fault_cleared" if told else ""

@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-# Rows of a sight. Currents and voltages are fundamentals, voltages to earth and between phases;
-# `ADDED` is the RMS of what the last cycle added to each phase current.
-CURRENTS, RESIDUAL, VOLTAGES, LINE, ADDED = slice(0, 3), 3, slice(4, 7), slice(7, 10), slice(10, 13)
-# 3I0 less what unequal phase CTs may feign; U0.
-STABILISED, NEUTRAL, ROWS = 13, 14, 15
-# The rows that a bay watches while it is quiet: all but the last two, which follow from them.
-WATCHED = 13
+# Rows of a sight. Currents and voltages are fundamentals, voltages to earth and between phases,
+# then U0; the `ADDED` ones are the RMS of what the last cycle added to each phase current, 3I0 and
+# U0.
+CURRENTS, RESIDUAL, VOLTAGES, LINE, NEUTRAL = slice(0, 3), 3, slice(4, 7), slice(7, 10), 10
+ADDED, ADDED_RESIDUAL, ADDED_NEUTRAL = slice(11, 14), 14, 15
+# 3I0 less what unequal phase CTs may feign.
+STABILISED, ROWS = 16, 17
+# The rows that a bay watches while it is quiet: all but the last, which follows from them.
+WATCHED = 16
 
 # Quiet is what lies from the first up to, not including, the second, for the watched rows.
 Band = tuple[list[float], list[float]]

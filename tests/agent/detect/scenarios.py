@@ -10,6 +10,7 @@ from agent.detect.frequency import Frequency
 from agent.detect.inverse_time import InverseTime
 from agent.detect.overcurrent import Overcurrent
 from agent.detect.overvoltage import Overvoltage
+from agent.detect.raw import Raw
 from agent.detect.short_circuit import ShortCircuit
 from agent.detect.supply import Supply
 from agent.detect.timed import TimedStages
@@ -39,8 +40,8 @@ def short_circuit(
     before = 0 if rows is None else len(rows[0]) - len(steps)
     for k, (t_us, currents, residual, changes) in enumerate(steps):
 
-        def look(end: int = before + k + 1) -> "inrush.Waves | None":
-            return None if rows is None else _waves(rows, end, window)
+        def look(end: int = before + k + 1) -> "Raw | None":
+            return None if rows is None else raw(_residual(rows), end, window, cycle_us)
 
         word = element.step(t_us, currents, residual, changes, look)
         if word:
@@ -57,7 +58,7 @@ def judge(
     gapped: "list[int]",
 ) -> "list[Any]":
     """What the last samples of the three phases [A] are, with a pickup of 100 A."""
-    waves = _waves(rows, len(rows[0]), window)
+    waves = _waves(rows, window)
     j = inrush.judge(waves, 100.0, age, crossing, earth_only, gapped)
     shares = [j.residual_share, j.harmonic_share, j.gap_share, j.run_share, j.earth_share]
     return [j.verdict, j.proof, shares, j.short, j.gapped]
@@ -65,13 +66,28 @@ def judge(
 
 def age_of(rows: "Any", window: int) -> "float | None":
     """Cycles since the currents left what they were."""
-    return inrush.age_of(_waves(rows, len(rows[0]), window))
+    return inrush.age_of(_waves(rows, window))
 
 
-def _waves(rows: "Any", end: int, window: int) -> "inrush.Waves":
-    held = [row[max(0, end - 2 * window + 1) : end] for row in rows]
-    total = [a + b + c for a, b, c in zip(held[0], held[1], held[2])] if held[2] else []
-    return inrush.Waves([(row, 1.0) for row in held], (total, 1.0), window)
+def _waves(rows: "Any", window: int) -> "inrush.Waves":
+    return inrush.waves_of(raw(_residual(rows), len(rows[0]), window, 20_000))
+
+
+def _residual(rows: "Any") -> "dict[str, list[int]]":
+    """The phases by role, and their sum where there are three."""
+    total = [a + b + c for a, b, c in zip(rows[0], rows[1], rows[2])] if rows[2] else []
+    named = dict(zip(("ia", "ib", "ic"), rows))
+    named["i0"] = total
+    return {role: row for role, row in named.items() if row}
+
+
+def raw(rows: "dict[str, list[int]]", end: int, window: int, cycle_us: int) -> "Raw":
+    """The samples before `end`, one unit a count."""
+
+    def take(role: str, count: int) -> "list[int]":
+        return rows[role][max(0, end - count) : end]
+
+    return Raw(window, cycle_us, dict.fromkeys(rows, 1.0), frozenset(), take)
 
 
 def supply(

@@ -45,7 +45,9 @@ SLIPS = {
     "waits-for-three-cycles": Slip(
         "short_circuit.py", "cycle_us * 5 // 8", "cycle_us * 3", {BC: LATE, AB: LATE}
     ),
-    "raises-no-alarm": Slip("bay.py", "alarm=True", "alarm=False", {BC: SEEN, AB: SEEN}),
+    "raises-no-alarm": Slip(
+        "functions/short_circuits.py", "alarm=True", "alarm=False", {BC: SEEN, AB: SEEN}
+    ),
     "picks-up-at-fifty-times-the-rating": Slip(
         "settings.py", "            2.2,\n", "            50.0,\n", {BC: SEEN, AB: SEEN}
     ),
@@ -65,7 +67,10 @@ SLIPS = {
         "supply.py", "DEAD_SHARE = 0.2", "DEAD_SHARE = -1.0", {"golden-supply-lost": SEEN}
     ),
     "loses-supply-without-an-alarm": Slip(
-        "bay.py", "alarm=state == DEAD and lost_all", "alarm=False", {"golden-supply-lost": SEEN}
+        "functions/supplies.py",
+        "alarm=state == DEAD and lost_all",
+        "alarm=False",
+        {"golden-supply-lost": SEEN},
     ),
     "takes-a-sag-for-a-loss": Slip(
         "supply.py",

@@ -1,0 +1,92 @@
+"""Whether this section is alive, and since when; see supply.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+
+from agent.detect.function import Now
+from agent.detect.levels import Levels
+from agent.detect.look import Look
+from agent.detect.settings import Settings
+from agent.detect.sight import VOLTAGES
+from agent.detect.situation import Situation
+from agent.detect.supply import DEAD, LIVE, Supply
+from agent.detect.telling import Telling, exactly, three, us
+from agent.records import Event
+from agent.site import Bay
+
+
+class Supplies:
+    """The supply of one bay."""
+
+    def __init__(
+        self, bay: Bay, settings: Settings, telling: Telling, situation: Situation
+    ) -> None:
+        self._telling = telling
+        self._situation = situation
+        self._supply = Supply(
+            bay.nominal_volts / 3**0.5, us(settings.dead_hold_ms), us(settings.live_hold_ms)
+        )
+
+    def settled(self) -> tuple[int | None, ...]:
+        """DEAD, LIVE or None (not known, or just changing) of each phase."""
+        return self._supply.settled()
+
+    def resume(self, states: Sequence[int | None], since_us: int) -> None:
+        """Go on from the states that were last told; nobody has looked since `since_us`."""
+        self._supply.resume(list(states), since_us)
+        self._situation.supply = list(self._supply.states)
+
+    def idle(self) -> bool:
+        """See function.py; the others too."""
+        return self._situation.voltless or self._supply.idle()
+
+    def dues_us(self) -> list[int]:
+        """Ends of holds."""
+        return self._supply.dues_us()
+
+    def narrow(self, low: list[float], high: list[float]) -> None:
+        """Voltages that confirm what was told; what was never seen is not quiet."""
+        if self._situation.voltless:
+            return
+        for row, state in enumerate(self._supply.states, VOLTAGES.start):
+            if state == DEAD:
+                high[row] = min(high[row], self._supply.dead_volts)
+            elif state != LIVE:
+                low[row] = inf
+
+    def add_levels(self, levels: Levels) -> None:
+        """Dead and live."""
+        levels.voltages += [self._supply.dead_volts, self._supply.live_volts]
+
+    def step(self, now: Now) -> list[Event]:
+        """`voltage_loss` and `voltage_restored`."""
+        if self._situation.voltless:
+            return []
+        faulted = bool(self._situation.kind)
+        change = self._supply.step(now.t_us, now.since_us, three(now.seen[VOLTAGES]), faulted)
+        self._situation.supply = list(self._supply.states)
+        return [] if change is None else [self._event(change, now)]
+
+    def look(self, _: Look) -> list[Event]:
+        """Nothing: it is a matter of samples."""
+        return []
+
+    def _event(self, change: tuple[int, str, int, int], now: Now) -> Event:
+        state, phases, earliest_us, latest_us = change
+        lost_all = self._supply.states == [DEAD, DEAD, DEAD]
+        return self._telling.event(
+            "voltage_loss" if state == DEAD else "voltage_restored",
+            now.seen,
+            now.t_us,
+            alarm=state == DEAD and lost_all,
+            onset_us=latest_us,
+            bounds_us=(earliest_us, latest_us),
+            phases=phases,
+            why={
+                "dead_volts": self._supply.dead_volts,
+                "live_volts": self._supply.live_volts,
+                **exactly("volts", now.seen[VOLTAGES]),
+            },
+        )
