@@ -14,6 +14,7 @@ from functools import partial
 from math import inf, isnan
 
 from agent.detect.function import Function, Now
+from agent.detect.functions.earth_faults import EarthFaults
 from agent.detect.functions.short_circuits import ShortCircuits
 from agent.detect.functions.supplies import Supplies
 from agent.detect.functions.timed_stages import TimedStages
@@ -48,6 +49,7 @@ class BayDetector:
         self._supplies = Supplies(bay, settings, telling, situation)
         self._functions: tuple[Function, ...] = (
             ShortCircuits(bay, settings, cycle_us, telling, situation),
+            EarthFaults(bay, settings, cycle_us, telling, situation),
             Voltages(bay, settings, telling, situation),
             self._supplies,
         )
