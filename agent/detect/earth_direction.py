@@ -71,7 +71,10 @@ class _Tables:
             cosine, sine, cosine_rate, sine_rate = [], [], [], []
             for k in range(length):
                 at = k + 0.5
-                window, rate = 0.5 - 0.5 * math.cos(bell * at), 0.5 * bell / turn * math.sin(bell * at)
+                window, rate = (
+                    0.5 - 0.5 * math.cos(bell * at),
+                    0.5 * bell / turn * math.sin(bell * at),
+                )
                 c, s = math.cos(n * turn * at), math.sin(n * turn * at)
                 cosine.append(_round(SCALE * window * c))
                 sine.append(_round(SCALE * window * s))

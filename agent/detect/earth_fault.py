@@ -40,6 +40,9 @@ LINE_SHARE = 0.5
 # Said of faults elsewhere, or where it is not known, from this displacement on, or from this
 # current with a third of that.
 TOLD_SHARE, TOLD_AMPS = 0.03, 0.3
+# An arc may be out again where it displaces the neutral by that much; else so much of the least
+# current must go on.
+OUT_SHARE, LASTING_SHARE = 0.1, 0.25
 # Natural displacement ends here: coil-earthed overhead networks may have 10 %, by their rules 15.
 STANDING_SHARE = 0.15
 # Sure enough to say forward at the first look, and at the last one.
@@ -58,7 +61,12 @@ class EarthFault:
     """
 
     def __init__(
-        self, phase_volts: float, start_volts: float, start_amps: float, earthing: str, cycle_us: int
+        self,
+        phase_volts: float,
+        start_volts: float,
+        start_amps: float,
+        earthing: str,
+        cycle_us: int,
     ) -> None:
         self.phase_volts = phase_volts
         self.start_volts = start_volts
@@ -195,19 +203,25 @@ class EarthFault:
         return [FAULT]
 
     def _floors(self, found: "Inquiry") -> "tuple[float, float]":
+        """Least of U0 and 3I0 that is neither noise nor feigned by the phase currents."""
         feigned = (SUM_ERROR if found.summed else CORE_LEAK) * found.phase_amps
         return (
-            max(self.start_volts, NOISE_SIGMAS * found.neutral_noise),
-            max(self.start_amps, NOISE_SIGMAS * found.residual_noise, feigned),
+            NOISE_SIGMAS * found.neutral_noise,
+            max(NOISE_SIGMAS * found.residual_noise, feigned),
         )
+
+    def _flows(self, found: "Inquiry", least_amps: float) -> bool:
+        """Whether so much was added to 3I0, and is still there."""
+        amps = max(least_amps, self._floors(found)[1])
+        return min(found.residual_amps, found.lasting_amps) >= amps
 
     def _fault_like(self, found: "Inquiry") -> bool:
         """Whether U0 and 3I0 are such as an earth fault makes them."""
-        volts, amps = self._floors(found)
-        by_current = found.residual_amps >= amps
-        if not by_current and found.neutral_volts < volts:
+        flows = self._flows(found, self.start_amps)
+        volts = max(self.start_volts, self._floors(found)[0])
+        if not flows and found.neutral_volts < volts:
             return False
-        if found.line_volts > LINE_SHARE * found.neutral_volts and not by_current:
+        if found.line_volts > LINE_SHARE * found.neutral_volts and not flows:
             return False
         # A fault that goes adds as much as one that comes.
         going = found.u0_before >= 0.1 * self.phase_volts and found.u0_after < 0.8 * found.u0_before
@@ -219,14 +233,26 @@ class EarthFault:
             return ""
         share = found.neutral_volts / self.phase_volts
         large = share >= TOLD_SHARE
-        _, amps = self._floors(found)
-        if found.direction == FORWARD and (large or found.residual_amps >= amps):
-            if found.confidence >= (FAIR if last else SURE):
-                return FORWARD
-        elif found.direction == REVERSE and found.confidence >= (FAIR if last else SURE):
-            seen = share >= TOLD_SHARE / 3 and found.residual_amps >= max(amps, TOLD_AMPS)
+        sure = found.confidence >= (FAIR if last else SURE)
+        if found.direction == FORWARD and sure and self._stands(found, share, last):
+            return FORWARD
+        if found.direction == REVERSE and sure:
+            seen = share >= TOLD_SHARE / 3 and found.residual_amps >= TOLD_AMPS
             return REVERSE if large or seen else ""
         return UNKNOWN if large and last else ""
+
+    def _stands(self, found: "Inquiry", share: float, last: bool) -> bool:
+        """Whether it is more than poles that opened or closed apart, which also begins ahead.
+
+        Such is over soon, and leaves U0 a little higher where the network around a coil is another
+        one now. So what moves U0 by little must still flow at the second look, and only what moves
+        it by more than any switching may be over, as an arc that went out.
+        """
+        if share >= OUT_SHARE:
+            return True
+        if share >= TOLD_SHARE:
+            return self._flows(found, LASTING_SHARE * self.start_amps)
+        return last and self._flows(found, self.start_amps)
 
     def _learn_from(self, found: "Inquiry | None") -> None:
         """It was nothing: that much is usual here, for a while."""

@@ -34,14 +34,14 @@ class Inquiry:
     """What one look at the samples found; RMS primary, of the last cycle's fundamental.
 
     neutral_volts, residual_amps: what was added to U0 and 3I0; neutral_noise, residual_noise: of
-    one quadrature of these. phase_amps, line_volts: the most that was added to a phase current, and
+    one quadrature of these; lasting_amps: as residual_amps, of the last half cycle. phase_amps, line_volts: the most that was added to a phase current, and
     to a voltage between phases. u0_before, u0_after: as it stood and stands.
     ahead, behind: fits of the two models; energy: what both were fitted to.
     """
 
     def __init__(self) -> None:
         self.neutral_volts = self.neutral_noise = 0.0
-        self.residual_amps = self.residual_noise = 0.0
+        self.residual_amps = self.residual_noise = self.lasting_amps = 0.0
         self.phase_amps = self.line_volts = 0.0
         self.u0_before = self.u0_after = 0.0
         self.summed = False
@@ -62,6 +62,7 @@ class Inquiry:
             "neutral_volts_after": self.u0_after,
             "residual_amps_added": self.residual_amps,
             "residual_amps_noise": self.residual_noise,
+            "residual_amps_lasting": self.lasting_amps,
             "residual_summed": int(self.summed),
             "phase_amps_added": self.phase_amps,
             "line_volts_added": self.line_volts,
@@ -114,6 +115,7 @@ def inquire(
     found.summed = "i0" in raw.summed
     found.residual_amps = _size(_fundamental(residual, span))
     found.residual_noise = _noise(residual, span)
+    found.lasting_amps = _lasting(residual, span)
     currents = [_added(raw, role, span) for role in CURRENTS]
     found.phase_amps = max([_size(_fundamental(x, span)) for x in currents if x] + [0.0])
     neutral = _added(raw, "u0", span)
@@ -200,12 +202,13 @@ def _point(found: Inquiry, sums: Sums, earthing: str) -> None:
 _kept: "dict[int, tuple[list[int], list[int]]]" = {}
 
 
-def _quadratures(values: "list[int]", span: Span) -> "Phasor":
-    """Of the last cycle of these sums, RMS."""
-    length = int(span.per_cycle + 0.5)
-    if length not in _kept:
-        _kept[length] = tables.harmonic(length, 1)
-    cosine, sine = _kept[length]
+def _quadratures(values: "list[int]", span: Span, share: float = 1.0) -> "Phasor":
+    """Of the last cycle of these sums, or of half a one, RMS."""
+    cycle = int(span.per_cycle + 0.5)
+    if cycle not in _kept:
+        _kept[cycle] = tables.harmonic(cycle, 1)
+    length = int(share * cycle + 0.5)
+    cosine, sine = _kept[cycle]
     last = values[-length:]
     norm = math.sqrt(2.0) / (tables.SCALE * length)
     re = sum([x * y for x, y in zip(last, cosine)])
@@ -215,6 +218,10 @@ def _quadratures(values: "list[int]", span: Span) -> "Phasor":
 def _fundamental(of: Added, span: Span) -> "Phasor":
     re, im = _quadratures(of.values, span)
     return re * of.unit, im * of.unit
+
+
+def _lasting(of: Added, span: Span) -> float:
+    return _size(_quadratures(of.values, span, 0.5)) * abs(of.unit)
 
 
 def _standing(samples: "list[int]", scale: float, span: Span) -> float:
