@@ -34,6 +34,9 @@ NOISE_SIGMAS = 4.0
 # by some tenths of a per cent; three transformers of class 5P differ by 3 %, and tenfold while a
 # heavy or offset current is on its way.
 CORE_LEAK, SUM_ERROR = 0.004, 0.3
+# A core's reading may be a star point's of the same three transformers, too. Where U0 does not prove
+# the fault, the phase currents must not have changed by much more than 3I0, as load does.
+LOAD_SHARE = 0.15
 # Voltages between phases stay where they are in an earth fault; where they move with U0, it is a
 # fuse, a sag or a short circuit.
 LINE_SHARE = 0.5
@@ -204,7 +207,9 @@ class EarthFault:
 
     def _floors(self, found: "Inquiry") -> "tuple[float, float]":
         """Least of U0 and 3I0 that is neither noise nor feigned by the phase currents."""
-        feigned = (SUM_ERROR if found.summed else CORE_LEAK) * found.phase_amps
+        displaced = found.neutral_volts >= TOLD_SHARE * self.phase_volts
+        share = SUM_ERROR if found.summed else CORE_LEAK if displaced else LOAD_SHARE
+        feigned = share * found.phase_amps
         return (
             NOISE_SIGMAS * found.neutral_noise,
             max(NOISE_SIGMAS * found.residual_noise, feigned),
