@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.detect.earth_added import Added, Span
 
-    Row = tuple[float, float, float, float, float]
+    Pair = tuple[float, float]
     Ray = tuple[float, float, float, float]
 
 FORWARD, REVERSE, UNKNOWN = "forward", "reverse", "unknown"
@@ -101,16 +101,13 @@ def _tables(span: "Span") -> _Tables:
 class Sums:
     """Normal equations of the two models, over one span or several of one fault: they add up.
 
-    energy: of what was weighed, 1 for each band and quadrature that stands far out of the noise.
+    products: weighed, of each two of i0, the derivative of u0, u0, its integral, and the step.
     """
 
-    # Rows: i0, derivative of u0, u0, integral of u0, step at the inception.
     def __init__(self) -> None:
         self.products = [[0.0] * 5 for _ in range(5)]
-        self.strength = 0.0
-        self.first_strength = 0.0
 
-    def take(self, row: "Row", weight: float) -> None:
+    def take(self, row: "list[float]", weight: float) -> None:
         """One equation."""
         for a in range(5):
             for b in range(5):
@@ -125,48 +122,57 @@ class Fit:
         self.terms = terms
 
 
+class _Band:
+    """What the functions of one order make of each row: cosine and sine. [A, V]"""
+
+    def __init__(self, order: int, rows: "list[Pair]") -> None:
+        self.order = order
+        self.rows = rows
+        self.amps2 = rows[0][0] * rows[0][0] + rows[0][1] * rows[0][1]
+        self.volts2 = rows[1][0] * rows[1][0] + rows[1][1] * rows[1][1]
+
+
 def weigh(u0: "Added", i0: "Added", span: "Span", sums: Sums) -> None:
-    """Add the equations of one span."""
+    """Add the equations of one span: two of each order, weighed by what they may err by."""
     tables = _tables(span)
+    bands = _bands(u0, i0, span, tables)
+    share = tables.energy / (SCALE * SCALE)
+    noise_i, noise_u = (x.noise * x.unit * x.unit * share for x in (i0, u0))
+    likely = _admittance(bands, noise_i, noise_u)
+    for band in bands:
+        variance = noise_i + likely * band.order * band.order * noise_u
+        variance += 0.5 * MODEL_ERROR * MODEL_ERROR * band.amps2
+        for k in (0, 1):
+            sums.take([row[k] for row in band.rows], 1.0 / variance)
+
+
+def _bands(u0: "Added", i0: "Added", span: "Span", tables: _Tables) -> "list[_Band]":
     integral, total = [], 0
     for x in u0.values:
-        integral.append(2 * total + x)  # in the middle of each sum
+        integral.append(2 * total + x)  # twice that of the middle of each sum
         total += 2 * x
-    turn = 2 * math.pi / span.per_cycle * u0.unit / 2
-    norm = 1.0 / SCALE
-    spectra = []
+    amps, volts = i0.unit / SCALE, u0.unit / SCALE
+    volt_angles = math.pi / span.per_cycle * volts
+    bands = []
     for order, (cosine, sine, cosine_rate, sine_rate) in zip(tables.orders, tables.rows):
-        amps = norm * i0.unit
-        volts = norm * u0.unit
-        spectra.append(
-            (
-                order,
-                (amps * _dot(i0.values, cosine), amps * _dot(i0.values, sine)),
-                (-volts * _dot(u0.values, cosine_rate), -volts * _dot(u0.values, sine_rate)),
-                (volts * _dot(u0.values, cosine), volts * _dot(u0.values, sine)),
-                (norm * turn * _dot(integral, cosine), norm * turn * _dot(integral, sine)),
-                (norm * sum(cosine[span.onset :]), norm * sum(sine[span.onset :])),
-            )
-        )
-    share = tables.energy * norm * norm
-    noise_i, noise_u = (x.noise * x.unit * x.unit * share for x in (i0, u0))
-    likely = _admittance(spectra, noise_i, noise_u)
-    for order, i, d, u, q, s in spectra:
-        variance = noise_i + likely * likely * order * order * noise_u
-        square = i[0] * i[0] + i[1] * i[1]
-        variance += 0.5 * MODEL_ERROR * MODEL_ERROR * square
-        for k in (0, 1):
-            sums.take((i[k], d[k], u[k], q[k], s[k]), 1.0 / variance)
-        sums.strength += square / variance
+        rows = [
+            (amps * _dot(i0.values, cosine), amps * _dot(i0.values, sine)),
+            (-volts * _dot(u0.values, cosine_rate), -volts * _dot(u0.values, sine_rate)),
+            (volts * _dot(u0.values, cosine), volts * _dot(u0.values, sine)),
+            (volt_angles * _dot(integral, cosine), volt_angles * _dot(integral, sine)),
+            (sum(cosine[span.onset :]) / SCALE, sum(sine[span.onset :]) / SCALE),
+        ]
+        bands.append(_Band(order, rows))
+    return bands
 
 
-def _admittance(spectra: "list", noise_i: float, noise_u: float) -> float:
-    """About how large b is: a noisy u0 makes as much noise in the equations."""
+def _admittance(bands: "list[_Band]", noise_i: float, noise_u: float) -> float:
+    """About how large b is, squared: a noisy u0 makes as much noise in the equations."""
     of_i = of_d = 0.0
-    for order, i, d, _, _, _ in spectra:
-        of_i += max(0.0, i[0] * i[0] + i[1] * i[1] - 2 * noise_i)
-        of_d += max(0.0, d[0] * d[0] + d[1] * d[1] - 2 * order * order * noise_u)
-    return math.sqrt(of_i / of_d) if of_d > 0.0 else 0.0
+    for band in bands:
+        of_i += max(0.0, band.amps2 - 2 * noise_i)
+        of_d += max(0.0, band.volts2 - 2 * band.order * band.order * noise_u)
+    return of_i / of_d if of_d > 0.0 else 0.0
 
 
 def judge(sums: Sums, earthing: str) -> "tuple[Fit, Fit]":
@@ -193,10 +199,10 @@ def _ahead(p: "list[list[float]]", earthing: str) -> Fit:
     rays = _RAYS.get(earthing, _ANY)
     for choice in range(1, 1 << len(rays)):
         chosen = [ray for k, ray in enumerate(rays) if choice >> k & 1]
-        signs = len(chosen)
+        positive = len(chosen)
         if earthing in _WITH_COIL:
-            chosen = [*chosen, _DC]
-        terms = _fitted(p, chosen, signs)
+            chosen.append(_DC)
+        terms = _fitted(p, chosen, positive)
         if terms is None:
             continue
         left = _left(p, terms)
@@ -209,7 +215,6 @@ def _fitted(p: "list[list[float]]", rays: "list[Ray]", positive: int) -> "list[f
     """Terms of the sum of these rays that fits row 0 best; None where there is none, or one of the
     first `positive` would be negative.
     """
-    n = len(rays)
     m = []
     for one in rays:
         row = []
@@ -222,7 +227,8 @@ def _fitted(p: "list[list[float]]", rays: "list[Ray]", positive: int) -> "list[f
         total = 0.0
         for a in range(4):
             total += one[a] * p[0][a + 1]
-        m.append([*row, total])
+        row.append(total)
+        m.append(row)
     found = _solved(m)
     if found is None or min(found[:positive]) < 0:
         return None

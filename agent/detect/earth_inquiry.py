@@ -8,7 +8,7 @@ Portable.
 
 import math
 
-from agent.detect import earth_phase, tables
+from agent.detect import earth_phase, earth_through, tables
 from agent.detect.earth_added import Added, Span, added, recent, summed
 from agent.detect.earth_direction import FORWARD, REVERSE, UNKNOWN, Sums, judge, weigh
 
@@ -34,16 +34,17 @@ class Inquiry:
     """What one look at the samples found; RMS primary, of the last cycle's fundamental.
 
     neutral_volts, residual_amps: what was added to U0 and 3I0; neutral_noise, residual_noise: of
-    one quadrature of these; lasting_amps: as residual_amps, of the last half cycle. phase_amps, line_volts: the most that was added to a phase current, and
-    to a voltage between phases. u0_before, u0_after: as it stood and stands.
-    ahead, behind: fits of the two models; energy: what both were fitted to.
+    one quadrature of these; lasting_amps: as residual_amps, of the last half cycle. phase_amps,
+    line_volts: the most that was added to a phase current, and to a voltage between phases.
+    u0_before, u0_after, i0_before: as they stood and stand. ahead, behind: fits of the two models;
+    energy: what both were fitted to. through: the phase currents show the fault's own.
     """
 
     def __init__(self) -> None:
         self.neutral_volts = self.neutral_noise = 0.0
         self.residual_amps = self.residual_noise = self.lasting_amps = 0.0
         self.phase_amps = self.line_volts = 0.0
-        self.u0_before = self.u0_after = 0.0
+        self.u0_before = self.u0_after = self.i0_before = 0.0
         self.summed = False
         self.behind: "Fit | None" = None
         self.ahead: "Fit | None" = None
@@ -52,6 +53,7 @@ class Inquiry:
         self.confidence = 0.0
         self.phase = ""
         self.siemens = 0.0
+        self.through = False
 
     def why(self) -> "dict[str, float | int | str]":
         """All of it."""
@@ -66,6 +68,8 @@ class Inquiry:
             "residual_summed": int(self.summed),
             "phase_amps_added": self.phase_amps,
             "line_volts_added": self.line_volts,
+            "residual_amps_before": self.i0_before,
+            "through": int(self.through),
             "fault_siemens": self.siemens,
             "fit_energy": self.energy,
         }
@@ -116,8 +120,7 @@ def inquire(
     found.residual_amps = _size(_fundamental(residual, span))
     found.residual_noise = _noise(residual, span)
     found.lasting_amps = _lasting(residual, span)
-    currents = [_added(raw, role, span) for role in CURRENTS]
-    found.phase_amps = max([_size(_fundamental(x, span)) for x in currents if x] + [0.0])
+    _look_at_currents(found, raw, span)
     neutral = _added(raw, "u0", span)
     if neutral is None:
         return found
@@ -148,11 +151,24 @@ def _added(raw: "Raw", role: str, span: Span) -> "Added | None":
     return added(samples, scale, span)
 
 
+def _look_at_currents(found: Inquiry, raw: "Raw", span: Span) -> None:
+    """How much they changed, whether as by a fault's own current, and 3I0 as it stood."""
+    samples, scale = raw.wave("i0", span.needed())
+    found.i0_before = _standing(_older(samples, span), scale, span)
+    currents = [x for x in [_added(raw, role, span) for role in CURRENTS] if x is not None]
+    changes = [_fundamental(x, span) for x in currents]
+    found.phase_amps = max([_size(x) for x in changes] + [0.0])
+    if len(changes) == len(CURRENTS):
+        noise = max([_noise(x, span) for x in currents])
+        found.phase = earth_through.phase(changes, noise)
+        found.through = found.phase != ""
+
+
 def _look_at_voltages(found: Inquiry, raw: "Raw", span: Span) -> None:
     """Voltages between phases, and U0 as it stands."""
     samples, scale = raw.wave("u0", span.needed())
     found.u0_after = _standing(recent(samples, span), scale, span)
-    found.u0_before = _standing(samples[: len(samples) - span.late - span.samples], scale, span)
+    found.u0_before = _standing(_older(samples, span), scale, span)
     phases = [_added(raw, role, span) for role in VOLTAGES]
     a, b, c = [_fundamental(x, span) if x else None for x in phases]
     for one, other in ((a, b), (b, c), (c, a)):
@@ -165,7 +181,7 @@ def _look_for_phase(
     found: Inquiry, raw: "Raw", span: Span, residual: Added, neutral: Added
 ) -> None:
     waves = [raw.wave(role, span.samples + span.late) for role in VOLTAGES]
-    if not all([samples for samples, _ in waves]):
+    if [] in [samples for samples, _ in waves]:
         return
     # Of one unit, whatever the scales of the three.
     finest = min([abs(scale) for _, scale in waves])
@@ -174,12 +190,12 @@ def _look_for_phase(
         for samples, scale in waves
     ]
     cycle = int(span.per_cycle + 0.5)
-    found.phase = earth_phase.lowest([sum([x * x for x in phase[-cycle:]]) for phase in volts])
+    low = earth_phase.lowest([sum([x * x for x in phase[-cycle:]]) for phase in volts])
     since = span.onset
     phases = [phase[since:] for phase in volts]
     fit = earth_phase.find(residual.since(since), neutral.since(since), phases)
     found.siemens = fit.gain * abs(residual.unit) * span.step / finest
-    found.phase = found.phase or fit.name
+    found.phase = low or fit.name
 
 
 def _point(found: Inquiry, sums: Sums, earthing: str) -> None:
@@ -222,6 +238,11 @@ def _fundamental(of: Added, span: Span) -> "Phasor":
 
 def _lasting(of: Added, span: Span) -> float:
     return _size(_quadratures(of.values, span, 0.5)) * abs(of.unit)
+
+
+def _older(samples: "list[int]", span: Span) -> "list[int]":
+    """Those before the span."""
+    return samples[: len(samples) - span.late - span.samples]
 
 
 def _standing(samples: "list[int]", scale: float, span: Span) -> float:

@@ -42,7 +42,7 @@ def lowest(squares: "list[int]") -> str:
 
 
 def find(residual: "Added", neutral: "Added", volts: "list[list[int]]") -> Phase:
-    """Of what was added to 3I0 and to U0, and the voltages as they stand, all since the inception."""
+    """Of what was added to 3I0 and U0, and of the voltages as they stand; all since the onset."""
     i = residual.values[1:-1]
     d = [after - before for before, after in zip(neutral.values, neutral.values[2:])]
     squares = _dot(i, i), _dot(d, d), _dot(d, i)
