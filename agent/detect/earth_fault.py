@@ -37,7 +37,7 @@ FIRST_AGE, LAST_AGE = 1.5, 2.5
 QUIET_CYCLES = 5
 # So long after the last movement strikes are searched for: those of a network with a coil come some
 # cycles apart, and each is a movement again.
-WATCH_CYCLES = 3
+WATCH_CYCLES = 10
 
 
 class _Suspicion:
@@ -58,9 +58,8 @@ class EarthFault:
     word; inquiry is None of a fault that was there when the bay was first seen.
     """
 
-    def __init__(self, limits: Limits, earthing: str, cycle_us: int) -> None:
+    def __init__(self, limits: Limits, cycle_us: int) -> None:
         self.limits = limits
-        self.earthing = earthing
         self.cycle_us = cycle_us
         self.told = ""
         self.phase = ""
@@ -172,7 +171,7 @@ class EarthFault:
             return []
         cycle = self._true_cycle or raw.window * PARTS
         age = age_us * raw.window // self.cycle_us
-        found = inquire(raw, age, cycle, self.earthing, suspicion.sums)
+        found = inquire(raw, age, cycle, self.limits.earthing, suspicion.sums)
         word = "" if found is None else earth_verdict.word(found, self.limits, suspicion.last)
         if found is not None and word:
             self._suspicion = None

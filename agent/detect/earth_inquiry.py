@@ -25,7 +25,7 @@ CURRENTS, VOLTAGES = ("ia", "ib", "ic"), ("ua", "ub", "uc")
 BEFORE, BEFORE_YOUNG, AFTER_YOUNG = 0.5, 0.25, 0.75
 # Least difference of what the two models leave that a direction is taken from, four sigma; and the
 # difference at which it is half as sure as it would be without noise.
-LEAST_APART, HALF_SURE = 16.0, 20.0
+LEAST_APART, HALF_SURE = 16.0, 60.0
 # Dating: a sample stands out of what a cycle brings anew at so many sigma, or a share of the most.
 STANDING_OUT, SHARE_OF_MOST = 4.5, 0.08
 

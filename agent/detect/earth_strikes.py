@@ -18,8 +18,8 @@ STEP_SHARE = 40
 JUMP_SHARE = 0.12
 # Of the second difference of a U0 of one and a half times the phase voltage.
 MOST_NEUTRAL = 1.5
-# Arcs strike at most once in a half cycle; the ringing after it is over in a sixth of a cycle.
-APART_SHARE = 6
+# Arcs strike at most once in a half cycle; the ringing after it is over in a tenth of a cycle.
+APART_SHARE = 10
 # It is an intermittent fault from the third strike within a second on: a second one may be its
 # clearing, and the tens to hundreds a second of real ones come sooner.
 STRIKES, WITHIN_US = 3, 1_000_000

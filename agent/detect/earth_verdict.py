@@ -21,6 +21,10 @@ CORE_LEAK, LOAD_SHARE, SUM_ERROR = 0.004, 0.15, 0.3
 # Voltages between phases stay where they are in an earth fault; where they move with U0, it is a
 # fuse, a sag or a short circuit.
 LINE_SHARE = 0.5
+# U0 by 3I0 of the lowest resistance that neutrals are earthed through, by half: a current that
+# displaces the neutral by less is no earth fault but an open transformer. Nothing is known of how
+# a solid earth divides. [ohm]
+LEAST_OHM = 3.0
 # A displacement that proves that something is to earth. Less is told of other feeders only with
 # this current.
 DISPLACED, TOLD_AMPS = 0.03, 0.3
@@ -30,14 +34,21 @@ OUT_SHARE, LASTING_SHARE = 0.1, 0.25
 # A fault that goes adds as much as one that comes.
 GOING_FROM, GOING_TO = 0.1, 0.8
 # Sure enough at the first look, and at the last one.
-SURE, FAIR = 0.75, 0.65
+SURE, FAIR = 0.8, 0.7
 
 
 class Limits:
-    """Of one bay: nominal phase voltage, and the least of U0 and 3I0 that is asked for."""
+    """Of one bay: nominal phase voltage, and the least of U0 and 3I0 that is asked for.
 
-    def __init__(self, phase_volts: float, start_volts: float, start_amps: float) -> None:
+    earthing: as in the site file.
+    """
+
+    def __init__(
+        self, phase_volts: float, start_volts: float, start_amps: float, earthing: str
+    ) -> None:
         self.phase_volts = phase_volts
+        self.earthing = earthing
+        self.least_ohm = 0.0 if earthing == "solid" else LEAST_OHM
         self.start_volts = start_volts
         self.start_amps = start_amps
 
@@ -45,6 +56,9 @@ class Limits:
 def like_a_fault(found: "Inquiry", limits: Limits) -> bool:
     """Whether U0 and 3I0 are such as an earth fault makes them."""
     flows = _flows(found, limits, limits.start_amps)
+    most_volts = found.neutral_volts + NOISE_SIGMAS * found.neutral_noise
+    if limits.least_ohm * found.residual_amps > most_volts and found.neutral_noise > 0.0:
+        return False
     if not flows:
         if found.neutral_volts < max(limits.start_volts, NOISE_SIGMAS * found.neutral_noise):
             return False
@@ -65,8 +79,8 @@ def word(found: "Inquiry", limits: Limits, last: bool) -> str:
     if found.direction == REVERSE and sure:
         seen = share >= DISPLACED / 3 and found.residual_amps >= TOLD_AMPS
         return REVERSE if share >= DISPLACED or seen else ""
-    if found.through and last:
-        return UNKNOWN
+    if found.through and last and found.neutral_noise == 0.0:
+        return UNKNOWN  # there are no voltages
     return UNKNOWN if share >= DISPLACED and last else ""
 
 

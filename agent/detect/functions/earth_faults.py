@@ -33,8 +33,8 @@ class EarthFaults:
         self._situation = situation
         phase_volts = bay.nominal_volts / 3**0.5
         start_volts = settings.earth_start_share * phase_volts
-        self._limits = Limits(phase_volts, start_volts, settings.earth_start_amps)
-        self._element = EarthFault(self._limits, bay.earthing, cycle_us)
+        self._limits = Limits(phase_volts, start_volts, settings.earth_start_amps, bay.earthing)
+        self._element = EarthFault(self._limits, cycle_us)
 
     def idle(self) -> bool:
         """See function.py; the others too."""
