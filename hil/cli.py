@@ -177,8 +177,29 @@ def _add_score(verbs: Verbs) -> None:
         metavar="CLASS",
         help="only this; may be given several times",
     )
+    parser.add_argument(
+        "--wish",
+        action="append",
+        type=_wish,
+        default=[],
+        metavar="KEY=VALUE",
+        help="of every case, otherwise than drawn: residual=summed, noise_db=40, rate_hz=4000 ...",
+    )
+    parser.add_argument(
+        "--marks", type=Path, metavar="FILE", help="a line of JSON for each terminal, besides"
+    )
     _dut(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def _wish(word: str) -> tuple[str, object]:
+    key, equals, value = word.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{word!r} is no wish; expected KEY=VALUE")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
 
 
 def _score(chosen: argparse.Namespace) -> int:
@@ -187,6 +208,8 @@ def _score(chosen: argparse.Namespace) -> int:
         cases=chosen.cases,
         first_seed=chosen.first_seed,
         classes=tuple(chosen.classes or ()),
+        wishes=dict(chosen.wish),
+        marks=chosen.marks,
         dut=chosen.dut,
         as_json=chosen.json,
     )

@@ -28,6 +28,7 @@ from hil.plant import catalogue
 from hil.plant.draft import EARTHINGS
 from hil.score import score as scored
 from hil.soak import Result, Unit
+from hil.tally import Tally, by_class
 
 # A back-off of 300 s at most (contract.md, promise 6); then everything has to come.
 ARRIVAL_S = 400.0
@@ -73,14 +74,14 @@ def score(seed: int) -> Result:
         (what, EARTHINGS[(seed + k) % len(EARTHINGS)], seed)
         for k, what in enumerate(catalogue.CLASSES)
     ]
-    tallies = scored(wanted, AGENT, tell=lambda _: None)
-    told = {f"{what} {earthing}": tally for (what, earthing, _), tally in tallies.items()}
-    short = [tally for key, tally in told.items() if key.startswith("short")]
-    wrong = {
-        "false": [where for tally in told.values() for where in tally.wrong],
-        "short_missed": [where for tally in short for where in tally.missed],
+    marks = scored(wanted, AGENT, tell=lambda _: None)
+    short = Tally([each for each in marks if each.what == "short_circuit"])
+    wrong = {"false": Tally(marks).wrong, "short_missed": short.missed}
+    hits = {
+        f"{what} {earthing}": [sum(m.hit for m in tally.marks), sum(m.owed for m in tally.marks)]
+        for (what, earthing, _), tally in by_class(marks).items()
+        if any(m.owed for m in tally.marks)
     }
-    hits = {key: [tally.hit, tally.owed] for key, tally in told.items() if tally.owed}
     return {"ok": not any(wrong.values()), "hits": hits, **_shown(wrong)}
 
 

@@ -13,7 +13,7 @@ from agent.detect.tables import SCALE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     Phasor = tuple[float, float]
 
@@ -24,41 +24,46 @@ ORDERS = (1, 2, 3, 4, 5, 7)
 class Channel:
     """Sums over the last four cycles of one channel, each `window` samples long. [counts]
 
-    scale: primary units a count. parts: for each cycle, for each of ORDERS, the sums of cosine
-    and sine (tables.harmonic) times the samples. squares: for each cycle, of its samples.
-    steps: of the differences of each cycle to the one before, three. top, bottom: extremes.
+    scale: primary units a count. parts: for each cycle the sums of cosine and sine of each of
+    ORDERS (tables.harmonic) times the samples; total: the same over all cycles. squares: for each
+    cycle, of its samples. steps: of the differences of each cycle to the one before, three.
+    bottom, top: extremes.
     """
 
     def __init__(
         self,
         scale: float,
         window: int,
-        parts: "list[list[list[float]]]",
+        parts: "Sequence[Sequence[float]]",
+        total: "list[float]",
         squares: "list[float]",
         steps: "list[float]",
-        extremes: "tuple[float, float]",
+        bottom: float,
+        top: float,
     ) -> None:
         self.scale = scale
         self.window = window
-        self.parts = parts
+        self.total = total
         self.squares = squares
         self.steps = steps
-        self.bottom, self.top = extremes
+        self.bottom = bottom
+        self.top = top
+        self._parts = parts
 
     def phasor(self, order: int = 1) -> "Phasor":
         """(re, im) of a harmonic over all four cycles, RMS primary; the angle of one look is that
         of its first sample, for every channel the same.
         """
-        place = ORDERS.index(order)
+        place = 2 * ORDERS.index(order)
         norm = self.scale * math.sqrt(2.0) / (SCALE * self.window * CYCLES)
-        re = norm * sum([cycle[place][0] for cycle in self.parts])
-        return re, -norm * sum([cycle[place][1] for cycle in self.parts])
+        return norm * self.total[place], -norm * self.total[place + 1]
 
     def cycle(self, number: int, order: int = 1) -> "Phasor":
         """The same of one cycle, 0 the oldest."""
+        place = 2 * ORDERS.index(order)
         norm = self.scale * math.sqrt(2.0) / (SCALE * self.window)
-        re, im = self.parts[number][ORDERS.index(order)]
-        return norm * re, -norm * im
+        part = self._parts[number]
+        return norm * float(part[place]), -norm * float(part[place + 1])
 
     def rms(self) -> float:
         """True RMS over all four cycles, primary."""

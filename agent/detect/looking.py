@@ -29,16 +29,15 @@ class Looking:
             self._window = window
             rows = [row for order in ORDERS for row in tables.harmonic(window, order)]
             self._rows = np.array(rows, dtype=np.float64)
-        cycles = samples.reshape(len(samples), CYCLES, window)
-        parts = cycles @ self._rows.T
-        squares = np.vecdot(cycles, cycles)
-        steps = np.diff(cycles, axis=1)
-        steps = np.vecdot(steps, steps)
-        summed = parts.reshape(*parts.shape[:2], len(ORDERS), 2).tolist()
+        channels = len(samples)
+        cycles = samples.reshape(channels, CYCLES, window)
+        parts = (cycles.reshape(-1, window) @ self._rows.T).reshape(channels, CYCLES, -1)
+        steps = cycles[:, 1:] - cycles[:, :-1]
         told = list(
             zip(
-                *(summed, squares.tolist(), steps.tolist()),
-                zip(samples.min(axis=1).tolist(), samples.max(axis=1).tolist(), strict=True),
+                *(parts, parts.sum(axis=1).tolist()),
+                *(np.vecdot(cycles, cycles).tolist(), np.vecdot(steps, steps).tolist()),
+                *(samples.min(axis=1).tolist(), samples.max(axis=1).tolist()),
                 strict=True,
             )
         )

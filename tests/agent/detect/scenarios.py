@@ -3,7 +3,7 @@
 Portable: lists and numbers in, lists and numbers out.
 """
 
-from agent.detect import faulted_phase, inrush, tables
+from agent.detect import faulted_phase, inrush, look, tables
 from agent.detect import inverse_time as inverse_time_element
 from agent.detect.definite_time import DefiniteTime
 from agent.detect.frequency import Frequency
@@ -205,3 +205,10 @@ def timed(values: "dict[str, Any]", spans: "list[Any]") -> "list[Any]":
                 told.append([t_us, name, since_us, phases])
             t_us += 4000
     return told + [stages.idle()]
+
+
+def look_phasor(scale: float, window: int, parts: "list[list[float]]") -> "list[list[float]]":
+    """The fifth harmonic of all cycles, and the fundamental of the second one."""
+    total = [sum(column) for column in zip(parts[0], parts[1], parts[2], parts[3])]
+    channel = look.Channel(scale, window, parts, total, [0.0] * 4, [0.0] * 3, 0.0, 0.0)
+    return [list(channel.phasor(5)), list(channel.cycle(1, 1))]

@@ -1,0 +1,96 @@
+"""The slow look against sines whose truth is their formula, and under both interpreters."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent.detect import tables
+from agent.detect.detector import Detector
+from agent.detect.look import CYCLES, ORDERS, Look
+from agent.detect.looking import Looking
+from agent.detect.settings import defaults
+from agent.detect.sight import Tap
+from agent.records import Block, Channel, Event, Layout
+from agent.site import Bay
+
+WINDOW, SCALE = 80, 0.05
+BAY = Bay("feeder", "s1", 10_000, 50, "isolated", 300)
+
+
+def wave(order: int, amplitude: float, degrees: float) -> Any:
+    """RMS `amplitude` over four cycles. [counts]"""
+    step = 2 * math.pi * order * np.arange(CYCLES * WINDOW) / WINDOW
+    return np.rint(math.sqrt(2) * amplitude / SCALE * np.cos(step + math.radians(degrees)))
+
+
+def look(*rows: Any) -> Look:
+    taps = {role: Tap(k, SCALE) for k, role in enumerate(("ia", "ib")[: len(rows)])}
+    (made,) = Looking([taps], [frozenset()]).looks(np.stack(rows), WINDOW, (0, 79_750), 50_000)
+    return made
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("degrees", [0, 30, 200])
+def test_each_harmonic_is_measured_with_its_angle(order: int, degrees: int) -> None:
+    channel = look(wave(1, 100.0, 0.0) + wave(order, 10.0, degrees)).channels["ia"]
+
+    re, im = channel.phasor(order)
+    own = 10.0 * complex(math.cos(math.radians(degrees)), math.sin(math.radians(degrees)))
+    assert complex(re, im) == pytest.approx(own + (100.0 if order == 1 else 0.0), abs=0.02)
+    assert channel.cycle(2, order) == pytest.approx((re, im), abs=0.02)
+
+
+def test_the_true_value_and_what_changed_from_cycle_to_cycle() -> None:
+    row = wave(1, 100.0, 0.0)
+    row[2 * WINDOW : 3 * WINDOW] += wave(3, 5.0, 0.0)[:WINDOW]
+    channel = look(row).channels["ia"]
+
+    assert channel.rms() == pytest.approx(math.sqrt(100.0**2 + 5.0**2 / 4), rel=1e-3)
+    assert channel.jitter() == pytest.approx([0.0, 5.0, 5.0], abs=0.05)
+    assert channel.top * SCALE == pytest.approx(100 * math.sqrt(2) + 5 * math.sqrt(2), rel=0.01)
+
+
+def test_looks_come_every_four_cycles_with_sums_in_place_of_missing_sensors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Look] = []
+
+    def kept(_: object, each: Look) -> list[Event]:
+        seen.append(each)
+        return []
+
+    monkeypatch.setattr("agent.detect.bay.BayDetector.look", kept)
+    layout = Layout("s", tuple(Channel(n, "A", SCALE) for n in ("ia", "ib", "ic")), Fraction(4000))
+    taps = {name: Tap(k, SCALE) for k, name in enumerate(("ia", "ib", "ic"))}
+    step = 2 * math.pi * np.arange(4000) / 80
+    rows = [np.rint(2000 * np.cos(step - turn)) for turn in (0, 2 * math.pi / 3, -2 * math.pi / 3)]
+    rows[0] *= 1.1
+
+    for size in (13, 50):
+        detector = Detector(layout, [(BAY, defaults(BAY), taps)])
+        for first in range(0, 4000, size):
+            counts = np.stack([row[first : first + size] for row in rows])
+            detector.feed(Block(layout, first, 0, counts))
+
+    times = [each.t_us for each in seen]
+    assert times == [*range(79_750, 1_000_000, 80_000)] * 2
+    assert all(each.summed == {"i0"} for each in seen)
+    residual = complex(*seen[3].channels["i0"].phasor())
+    assert abs(residual) == pytest.approx(200 * SCALE / math.sqrt(2), rel=0.01)
+    assert seen[3].channels["i0"].phasor() == seen[15].channels["i0"].phasor()
+
+
+def test_a_phasor_is_the_same_on_the_board(board: Any) -> None:
+    parts = [tables.harmonic(WINDOW, order) for order in ORDERS]
+    row = wave(1, 100.0, 40.0) + wave(5, 7.0, 10.0)
+    cycles = [[int(x) for x in row[k * WINDOW : (k + 1) * WINDOW]] for k in range(CYCLES)]
+    sums = [[float(np.dot(t, c)) for pair in parts for t in pair] for c in cycles]
+    call = ("tests.agent.detect.scenarios", "look_phasor", (SCALE, WINDOW, sums))
+
+    channel = look(row).channels["ia"]
+    assert board([call]) == [[list(channel.phasor(5)), list(channel.cycle(1, 1))]]
