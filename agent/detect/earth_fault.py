@@ -13,7 +13,7 @@ Portable.
 
 from agent.detect import earth_standing, earth_verdict
 from agent.detect.earth_added import PARTS
-from agent.detect.earth_direction import FORWARD, UNKNOWN, Sums
+from agent.detect.earth_direction import FORWARD, REVERSE, UNKNOWN, Sums
 from agent.detect.earth_inquiry import date, inquire
 from agent.detect.earth_standing import Standing
 from agent.detect.earth_strikes import Strikes
@@ -33,7 +33,8 @@ FAULT, INTERMITTENT, CLEARED = "fault", "intermittent_earth_fault", "fault_clear
 NOISE_MARGIN = 1.5
 # Age of a suspicion at its first and its last look. [cycles]
 FIRST_AGE, LAST_AGE = 1.5, 2.5
-# So long after a short circuit its own traces are in every cycle that could be compared with.
+# So long after a short circuit, or an earth fault that went, its own traces are in every cycle that
+# could be compared with.
 QUIET_CYCLES = 5
 # So long after the last movement strikes are searched for: those of a network with a coil come some
 # cycles apart, and each is a movement again.
@@ -41,14 +42,15 @@ WATCH_CYCLES = 10
 
 
 class _Suspicion:
-    """Something moved at `since_us`; onset_us: when it began, once that was looked at."""
+    """Something moved. due_us: the next look at it; last: that is the last one; onset_us: when it
+    began, once that was looked at; sums: of what its looks showed.
+    """
 
-    def __init__(self, since_us: int, due_us: int) -> None:
-        self.since_us = since_us
+    def __init__(self, due_us: int, sums: Sums) -> None:
         self.due_us = due_us
-        self.onset_us: "int | None" = None
+        self.sums = sums
         self.last = False
-        self.sums = Sums()
+        self.onset_us: "int | None" = None
 
 
 class EarthFault:
@@ -69,6 +71,7 @@ class EarthFault:
         self.intermittent = False
         self._standing: "Standing | None" = None
         self._suspicion: "_Suspicion | None" = None
+        self._sums: "Sums | None" = None
         self._seen = False
         self._true_cycle = 0
         self._noise_volts = self._noise_amps = 0.0
@@ -124,8 +127,11 @@ class EarthFault:
         self._true_cycle = earth_standing.true_cycle(look)
         if self._standing is not None:
             limits = self.limits
-            over = self._standing.over(look, limits.phase_volts, limits.start_amps)
-            return [CLEARED] if over else []
+            if not self._standing.over(look, limits.phase_volts, limits.start_amps):
+                return []
+            self._suspicion = None
+            self._held_until_us = look.t_us + QUIET_CYCLES * self.cycle_us
+            return [CLEARED]
         if first:
             phase = earth_standing.displaced(look, self.limits.phase_volts)
             if phase is not None:
@@ -148,10 +154,11 @@ class EarthFault:
         volts, amps = self.starts()
         if added[0] < volts and added[1] < amps:
             return
-        if self._held_until_us is not None and t_us < self._held_until_us:
-            return
-        if self._suspicion is None:
-            self._suspicion = _Suspicion(t_us, t_us + self.cycle_us)
+        held = self._held_until_us is not None and t_us < self._held_until_us
+        if self._suspicion is None and not held:
+            # What an arc showed before counts on, as long as nothing else is known of it.
+            sums = self._sums if self.told == UNKNOWN else None
+            self._suspicion = _Suspicion(t_us + self.cycle_us, sums or Sums())
         if self._searched_us is None:
             self._searched_us = t_us - self.cycle_us
         self._watch_until_us = t_us + WATCH_CYCLES * self.cycle_us
@@ -175,21 +182,37 @@ class EarthFault:
         word = "" if found is None else earth_verdict.word(found, self.limits, suspicion.last)
         if found is not None and word:
             self._suspicion = None
+            self._sums = suspicion.sums
             return self._tell(word, found, suspicion.onset_us)
         likely = found is not None and earth_verdict.like_a_fault(found, self.limits)
         if likely and not suspicion.last:
             suspicion.last = True
             suspicion.due_us = suspicion.onset_us + int(LAST_AGE * self.cycle_us)
             return []
-        # What still goes on though it was nothing is noise, more of it than was known.
-        self._suspicion = None
-        self._noise_volts = max(self._noise_volts, added[0])
-        self._noise_amps = max(self._noise_amps, added[1])
+        if found is not None and not self.told and earth_verdict.going(found, self.limits):
+            self._suspicion = None
+            self._held_until_us = t_us + QUIET_CYCLES * self.cycle_us
+        else:
+            self._dismiss(t_us, added)
         return []
 
+    def _dismiss(self, t_us: int, added: "tuple[float, float]") -> None:
+        """What still goes on though it was nothing is noise, more of it than was known; or
+        something else that came meanwhile, so that by one step at most the noise grows.
+        """
+        volts, amps = self.starts()
+        self._suspicion = None
+        if added[0] >= volts:
+            self._noise_volts = min(added[0], volts)
+        if added[1] >= amps:
+            self._noise_amps = min(added[1], amps)
+        self._watch(t_us, added)
+
     def _tell(self, word: str, found: "Inquiry", onset_us: int) -> "list[str]":
-        """Only a fault ahead is news where one was told already."""
-        if self.told == FORWARD or (self.told and word != FORWARD):
+        """Where one was told already, a fault ahead is news, and any direction that was unknown."""
+        if self.told and (self.told in (word, FORWARD) or word == UNKNOWN):
+            return []
+        if self.told == REVERSE and found.confidence < earth_verdict.SURE:
             return []
         self.told, self.phase = word, found.phase
         self.inquiry, self.onset_us = found, onset_us

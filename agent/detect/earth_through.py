@@ -17,8 +17,9 @@ SIGMAS = 5.0
 # The two others differ by no more than this share of it, and the noise of both: transformers of
 # class 5P and a load that changed a little at the same time.
 ALIKE = 0.25
-# Of the fault's current, 3I0 shows what comes from behind the bay, nearly all; a load shows none.
-SHOWN = 0.4
+# Of the fault's current, 3I0 shows what comes from behind the bay, nearly all; a load shows none,
+# and much more than it is a charging current beside which transformers that differ feign a fault.
+SHOWN, MOST_SHOWN = 0.4, 1.5
 
 
 def phase(changes: "list[Phasor]", noise: float) -> str:
@@ -36,6 +37,8 @@ def phase(changes: "list[Phasor]", noise: float) -> str:
         apart2 = (q[0] - r[0]) ** 2 + (q[1] - r[1]) ** 2
         if apart2 > 2 * (ALIKE * ALIKE * square + 2 * (3 * noise) ** 2):
             continue
-        if total[0] * fault[0] + total[1] * fault[1] >= SHOWN * square:
+        shown = total[0] * fault[0] + total[1] * fault[1]
+        size2 = total[0] * total[0] + total[1] * total[1]
+        if shown >= SHOWN * square and size2 <= MOST_SHOWN * MOST_SHOWN * square:
             return PHASES[p]
     return ""

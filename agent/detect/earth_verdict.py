@@ -31,10 +31,11 @@ DISPLACED, TOLD_AMPS = 0.03, 0.3
 # An arc may be out again where it displaced the neutral by that much; else so much of the least
 # current must go on.
 OUT_SHARE, LASTING_SHARE = 0.1, 0.25
-# A fault that goes adds as much as one that comes.
+# U0 before by the phase voltage, and after by that before, of a fault that goes.
 GOING_FROM, GOING_TO = 0.1, 0.8
-# Sure enough at the first look, and at the last one.
-SURE, FAIR = 0.8, 0.7
+# Sure enough at the first look, and at the last one; to say reverse, which wakes nobody, less will
+# do.
+SURE, FAIR, LIKELY = 0.8, 0.7, 0.55
 
 
 class Limits:
@@ -64,8 +65,13 @@ def like_a_fault(found: "Inquiry", limits: Limits) -> bool:
             return False
         if found.line_volts > LINE_SHARE * found.neutral_volts:
             return False
-    going = found.u0_after < GOING_TO * found.u0_before
-    return not (going and found.u0_before >= GOING_FROM * limits.phase_volts)
+    return not going(found, limits)
+
+
+def going(found: "Inquiry", limits: Limits) -> bool:
+    """Whether a displacement went away: such adds as much as one that comes."""
+    less = found.u0_after < GOING_TO * found.u0_before
+    return less and found.u0_before >= GOING_FROM * limits.phase_volts
 
 
 def word(found: "Inquiry", limits: Limits, last: bool) -> str:
@@ -76,7 +82,7 @@ def word(found: "Inquiry", limits: Limits, last: bool) -> str:
     sure = found.confidence >= (FAIR if last else SURE)
     if found.direction == FORWARD and sure and _stands(found, limits, last):
         return FORWARD
-    if found.direction == REVERSE and sure:
+    if found.direction == REVERSE and found.confidence >= (LIKELY if last else SURE):
         seen = share >= DISPLACED / 3 and found.residual_amps >= TOLD_AMPS
         return REVERSE if share >= DISPLACED or seen else ""
     if found.through and last and found.neutral_noise == 0.0:
