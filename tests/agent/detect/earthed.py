@@ -27,7 +27,7 @@ OMEGA = 2 * np.pi * 50
 SHIFTS = (0.0, -2 * np.pi / 3, 2 * np.pi / 3)
 ROLES = ("ia", "ib", "ic", "i0", "ua", "ub", "uc", "u0")
 SCALES = {"ia": 0.05, "ib": 0.05, "ic": 0.05, "i0": 0.005} | dict.fromkeys(ROLES[4:], 0.5)
-STEP_S = 2e-5
+STEP_S = 4e-5
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Story:
     ahead: bool
     phase: int = 0
     angle: float = 0.0
-    onset_s: float = 0.2
+    onset_s: float = 0.14
     cleared_s: float | None = None
     seconds: float = 0.4
     strikes_s: tuple[float, ...] = ()
@@ -81,7 +81,7 @@ def waves(network: Network, story: Story, rate_hz: int, frequency_hz: float = 50
     t = np.arange(round(story.seconds / STEP_S)) * STEP_S
     turned = story.angle - omega * story.onset_s - SHIFTS[story.phase]
     sources = [np.asarray(2**0.5 * VOLTS * np.cos(omega * t + turned + shift)) for shift in SHIFTS]
-    u0, fault = _solved(network, story, t, sources[story.phase])
+    u0, fault = _solved(network, story, t, np.asarray(sources[story.phase]))
     ahead = network.share * network.amps / (OMEGA * VOLTS) * np.gradient(u0, STEP_S)
     residual = ahead + (fault if story.ahead else 0.0)
     rows = []
