@@ -4,7 +4,7 @@ cycles before the inception.
 Loads, standing asymmetries, harmonics and the errors of sensors under a steady current fall out of
 the difference; what is left is the fault's own, as if the network had been dead before.
 
-Portable: whole numbers only, so that every sum made of them is exact.
+Portable: whole numbers, so that sums made of them are exact.
 """
 
 # Cycles are no whole number of samples: places between two samples are multiples of 1 / PARTS.
@@ -73,10 +73,10 @@ def added(samples: "list[int]", scale: float, span: Span) -> "Added | None":
         # The two references differ by twice the noise's square; two of the newest less their sum
         # have three times that.
         apart = summed([a - b for a, b in zip(one, other)], span.step)
-        noise = 3.0 * sum([x * x for x in apart]) / span.length
+        noise = 3.0 * squares(apart) / span.length
     else:
         quiet = values[: max(1, span.onset * 3 // 4)]
-        noise = sum([x * x for x in quiet]) / len(quiet)
+        noise = squares(quiet) / len(quiet)
     # No converter is better than its last digit.
     least = span.step * _TWICE**2 / 12.0
     return Added(values, max(noise, least), scale / (_TWICE * span.step))
@@ -93,6 +93,16 @@ def summed(values: "list[int]", step: int) -> "list[int]":
     if step == 1:
         return values
     return [sum(values[k : k + step]) for k in range(0, len(values) - step + 1, step)]
+
+
+def squares(values: "list[int]") -> float:
+    """Their sum, one after the other: beyond 2^53 whole numbers are not turned into floats alike
+    everywhere.
+    """
+    total = 0.0
+    for x in values:
+        total += float(x) * float(x)
+    return total
 
 
 def _before(samples: "list[int]", span: Span, cycles: int) -> "list[int]":

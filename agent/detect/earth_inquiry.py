@@ -9,7 +9,7 @@ Portable.
 import math
 
 from agent.detect import earth_phase, earth_through, tables
-from agent.detect.earth_added import Added, Span, added, recent, summed
+from agent.detect.earth_added import Added, Span, added, recent, squares, summed
 from agent.detect.earth_direction import FORWARD, REVERSE, UNKNOWN, Sums, judge, weigh
 
 TYPE_CHECKING = False
@@ -96,7 +96,7 @@ def _dated(samples: "list[int]", window: int) -> int:
     changes = [x - y for x, y in zip(samples[window:], samples)]
     fresh, quiet = changes[-2 * window :], changes[: -2 * window]
     most = max([abs(x) for x in fresh])
-    noise = sum([x * x for x in quiet]) / len(quiet) if quiet else 0.0
+    noise = squares(quiet) / len(quiet) if quiet else 0.0
     least = max(STANDING_OUT**2 * noise, (SHARE_OF_MOST * most) ** 2, 2.0)
     for k in range(len(fresh) - 1):
         if fresh[k] * fresh[k] > least and fresh[k + 1] * fresh[k + 1] > least:
@@ -190,7 +190,7 @@ def _look_for_phase(
         for samples, scale in waves
     ]
     cycle = int(span.per_cycle + 0.5)
-    low = earth_phase.lowest([sum([x * x for x in phase[-cycle:]]) for phase in volts])
+    low = earth_phase.lowest([squares(phase[-cycle:]) for phase in volts])
     since = span.onset
     phases = [phase[since:] for phase in volts]
     fit = earth_phase.find(residual.since(since), neutral.since(since), phases)

@@ -10,7 +10,7 @@ is fitted from the inception on. Through a low resistance so little of u_p is le
 says nothing: then the phase is the one whose voltage is down by half against both others, to which
 a displaced neutral alone cannot bring a healthy one.
 
-Portable: exact sums of whole numbers, then + - * /.
+Portable.
 """
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ class Phase:
         self.left = left
 
 
-def lowest(squares: "list[int]") -> str:
+def lowest(squares: "list[float]") -> str:
     """The phase whose voltage is down by half against both others; squares: of the voltages."""
     order = sorted((0, 1, 2), key=lambda k: squares[k])
     low = squares[order[0]] <= LOW_SHARE * LOW_SHARE * squares[order[1]]
@@ -50,12 +50,12 @@ def find(residual: "Added", neutral: "Added", volts: "list[list[int]]") -> Phase
     order = sorted((0, 1, 2), key=lambda k: fits[k][1])
     gain, left = fits[order[0]]
     clear = gain > 0 and left <= CLEAR_SHARE * fits[order[1]][1]
-    energy = float(squares[0]) if squares[0] else 1.0
+    energy = squares[0] if squares[0] > 0.0 else 1.0
     return Phase(PHASES[order[0]] if clear else "", gain, [each[1] / energy for each in fits])
 
 
 def _fit(
-    i: "list[int]", d: "list[int]", u: "list[int]", squares: "tuple[int, int, int]"
+    i: "list[int]", d: "list[int]", u: "list[int]", squares: "tuple[float, float, float]"
 ) -> "tuple[float, float]":
     """(g, squares that remain of i) of one phase; b >= 0."""
     ii, dd, di = squares
@@ -66,9 +66,13 @@ def _fit(
         if g > 0 and b >= 0:
             return g, ii - g * ui - b * di
     if uu <= 0 or ui <= 0:
-        return 0.0, float(ii)
+        return 0.0, ii
     return ui / uu, ii - ui * ui / uu
 
 
-def _dot(one: "list[int]", other: "list[int]") -> int:
-    return sum([x * y for x, y in zip(one, other)])
+def _dot(one: "list[int]", other: "list[int]") -> float:
+    """Term by term in floats: the whole sum may be beyond 2^53 (see earth_added.squares)."""
+    total = 0.0
+    for x, y in zip(one, other):
+        total += float(x) * float(y)
+    return total

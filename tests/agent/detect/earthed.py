@@ -11,6 +11,7 @@ solved step by step by the trapezoidal rule. Nothing of the product's own simula
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,8 +81,8 @@ def waves(network: Network, story: Story, rate_hz: int, frequency_hz: float = 50
     omega = 2 * np.pi * frequency_hz
     t = np.arange(round(story.seconds / STEP_S)) * STEP_S
     turned = story.angle - omega * story.onset_s - SHIFTS[story.phase]
-    sources = [np.asarray(2**0.5 * VOLTS * np.cos(omega * t + turned + shift)) for shift in SHIFTS]
-    u0, fault = _solved(network, story, t, np.asarray(sources[story.phase]))
+    sources = [(2**0.5 * VOLTS * np.cos(omega * t + turned + shift)) for shift in SHIFTS]
+    u0, fault = _solved(network, story, t, sources[story.phase])
     ahead = network.share * network.amps / (OMEGA * VOLTS) * np.gradient(u0, STEP_S)
     residual = ahead + (fault if story.ahead else 0.0)
     rows = []
@@ -98,7 +99,7 @@ def waves(network: Network, story: Story, rate_hz: int, frequency_hz: float = 50
     return np.stack([np.interp(at, grid, row) for row in smooth])
 
 
-def _solved(network: Network, story: Story, t: Array, emf: Array) -> tuple[Array, Array]:
+def _solved(network: Network, story: Story, t: Any, emf: Any) -> tuple[Array, Array]:
     """U0 and the fault's current."""
     farad = network.amps / (OMEGA * VOLTS)  # 3 C0
     lossy = network.loss * network.amps / VOLTS

@@ -39,7 +39,7 @@ NETWORKS = pytest.mark.parametrize(
 )
 OHMS = pytest.mark.parametrize("ohm", [2.0, 200.0, 1000.0, 3000.0])
 # The cosine's angle: 0 is the voltage's peak, 90 degrees its zero.
-ANGLES = [0.0, 0.8, np.pi / 2, 2.5]
+ANGLES = [0.3, np.pi / 2]
 
 
 def rows(samples: Array, upto: int) -> dict[str, list[int]]:
@@ -48,7 +48,8 @@ def rows(samples: Array, upto: int) -> dict[str, list[int]]:
 
 def asked(network: Network, story: Story, noise_db: float = 70.0) -> tuple[Any, ...]:
     """What is handed to an inquiry, one and a half cycles after the inception."""
-    samples = counts(waves(network, story, RATE), noise_db)
+    short = replace(story, seconds=story.onset_s + 0.04)
+    samples = counts(waves(network, short, RATE), noise_db)
     upto = round(story.onset_s * RATE) + AGE
     return rows(samples, upto), SCALES, WINDOW, AGE, network.earthing
 
@@ -79,7 +80,7 @@ def test_ahead_the_phase_is_right_and_so_is_the_conductance(
         found = earth_scenarios.inquire(*asked(network, Story(ohm, True, phase, angle)))
         assert found[2] == "ABC"[phase]
         if ohm >= 200.0:
-            assert found[6] == pytest.approx(1 / ohm, rel=0.1)
+            assert found[6] == pytest.approx(1 / ohm, rel=network.share)
 
 
 @pytest.mark.parametrize(
@@ -103,18 +104,18 @@ def test_errors_of_the_sensors_angle_do_not_turn_the_side(network: Network, degr
     """A class 1 transformer errs by a degree, a core-balance one at low current by two or more."""
     for ohm in (2.0, 1000.0):
         for ahead in (True, False):
-            samples = counts(waves(network, Story(ohm, ahead, 0, 1.0), RATE))
+            samples = counts(waves(network, Story(ohm, ahead, 0, 1.0, seconds=0.18), RATE))
             at = np.arange(samples.shape[1])
             residual = samples[3]
             samples[3] = np.rint(np.interp(at + degrees / 360 * WINDOW, at, residual))
-            handed = rows(samples, round(0.2 * RATE) + AGE)
+            handed = rows(samples, round(0.14 * RATE) + AGE)
             found = earth_scenarios.inquire(handed, SCALES, WINDOW, AGE, network.earthing)
             assert found[0] == ("forward" if ahead else "reverse")
 
 
 @NETWORKS
 def test_noise_alone_has_no_direction(network: Network) -> None:
-    for seed in range(20):
+    for seed in range(8):
         quiet = np.zeros((8, 800))
         samples = counts(quiet, 40.0, seed)
         handed = rows(samples, 800)
@@ -144,9 +145,9 @@ def test_reversing_3i0_reverses_the_side(ahead: bool) -> None:
 def test_the_inception_is_dated_to_within_two_milliseconds(network: Network, ohm: float) -> None:
     for angle in ANGLES:
         story = Story(ohm, True, 0, angle)
-        samples = counts(waves(network, story, RATE))
+        samples = counts(waves(network, replace(story, seconds=0.18), RATE))
         age = 3 * WINDOW // 2
-        dated = earth_scenarios.date(rows(samples, round(0.2 * RATE) + age), WINDOW)
+        dated = earth_scenarios.date(rows(samples, round(0.14 * RATE) + age), WINDOW)
         assert abs(dated - age) <= 8
 
 
