@@ -15,6 +15,7 @@ from math import inf, isnan
 
 from agent.detect.function import Function, Now
 from agent.detect.functions.earth_faults import EarthFaults
+from agent.detect.functions.high_impedance_faults import HighImpedanceFaults
 from agent.detect.functions.short_circuits import ShortCircuits
 from agent.detect.functions.supplies import Supplies
 from agent.detect.functions.timed_stages import TimedStages
@@ -50,6 +51,7 @@ class BayDetector:
         self._functions: tuple[Function, ...] = (
             ShortCircuits(bay, settings, cycle_us, telling, situation),
             EarthFaults(bay, settings, cycle_us, telling, situation),
+            HighImpedanceFaults(bay, settings, telling, situation),
             Voltages(bay, settings, telling, situation),
             self._supplies,
         )
