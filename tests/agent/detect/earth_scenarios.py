@@ -61,7 +61,7 @@ def sides(u0: "list[int]", i0: "list[int]", window: int, age: int, earthing: str
     return [behind.left, ahead.left, sums.products[0][0]]
 
 
-def lowest(squares: "list[int]") -> str:
+def lowest(squares: "list[float]") -> str:
     """The phase whose voltage is down."""
     return earth_phase.lowest(squares)
 
