@@ -23,7 +23,7 @@ Source: P. M. Anderson, "Analysis of Faulted Power Systems", 1973, ch. 3 (one li
 Portable.
 """
 
-from agent.detect.sequences import ZERO, minus, over, plus, size, turned
+from agent.detect.sequences import ZERO, minus, over, plus, sequences, size, turned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ LEAST_RATED = 0.008
 MOST_DROP = 0.12
 NOISE_DROP = 0.004  # of a voltage transformer's noise 40 dB down, in two looks
 LEAST_VOLTS = 0.9  # a source's voltage that fell further is the cause itself
-# The second harmonic in what was added, by what fell: an inrush has more.
+# The second harmonic by what fell: an inrush has more; a load has 0.01 of its own.
 MOST_HUMPS = 0.15
 # Two looks that agree show one and the same change.
 AGREEING = 0.25
@@ -93,6 +93,35 @@ class Standing:
         self.humps = humps
 
 
+def standing(
+    t_us: int,
+    since_us: int,
+    amps: "list[Phasor]",
+    residual: "Phasor | None",
+    volts: "list[Phasor]",
+    humps: float,
+) -> "Standing":
+    """From the phasors of one look: three currents, 3I0 where it has a sensor, three voltages or
+    none. [RMS]
+    """
+    phases, positive, negative = sequences(amps[0], amps[1], amps[2])
+    zero = phases if residual is None else (residual[0] / 3.0, residual[1] / 3.0)
+    reference = positive
+    unequal = ZERO
+    height = 0.0
+    if volts:
+        _, reference, other = sequences(volts[0], volts[1], volts[2])
+        height = size(reference)
+        unequal = over(other, reference)
+    length = size(reference)
+    turned_all = []
+    for each in (zero, positive, negative, phases):
+        re, im = over(each, reference)
+        turned_all.append((re * length, im * length))
+    zero, positive, negative, phases = turned_all
+    return Standing(t_us, since_us, (zero, positive, negative), phases, height, unequal, humps)
+
+
 class Gap:
     """A gap in one phase. phase: 0..2; share: of the load through here; k: as above.
 
@@ -132,6 +161,8 @@ class BrokenConductor:
 
     def step(self, now: "Standing") -> "Gap | None":
         """What has opened between four or three looks ago and the last one."""
+        if self._looks and (self._looks[-1].volts > 0.0) != (now.volts > 0.0):
+            self.forget()  # turned by something else
         looks = self._looks
         looks.append(now)
         if len(looks) > _KEPT:
@@ -168,16 +199,19 @@ class BrokenConductor:
         positive = minus(after.positive, before.positive)
         negative = minus(after.negative, before.negative)
         phases = minus(after.phases, before.phases)
+        largest = None
         for earth in self._earths(negative, minus(after.zero, before.zero)):
             for phase in range(3):
                 gap = self._in(phase, before, positive, negative, earth)
                 if gap is None or self._lone(phase, negative, phases):
                     continue
-                if after.humps - before.humps > MOST_HUMPS * size(gap.fell):
+                if after.humps > MOST_HUMPS * size(gap.fell):
                     continue
-                if self._placed(gap, before, after):
-                    return gap
-        return None
+                # An end on the ground makes the share seem smaller; a fuse has none.
+                larger = largest is None or gap.share > largest.share
+                if larger and self._placed(gap, before, after):
+                    largest = gap
+        return largest
 
     def _lone(self, phase: int, negative: "Phasor", phases: "Phasor") -> bool:
         """Whether this phase's current alone has changed."""
@@ -185,7 +219,7 @@ class BrokenConductor:
         return size(minus(phases, reverse)) < LONE_PHASE * size(reverse)
 
     def _earths(self, negative: "Phasor", zero: "Phasor") -> "list[Phasor]":
-        """What an earth fault may have added to each sequence, of phase A."""
+        """What an earth fault may have added to each sequence: a third of 3I0, or nothing."""
         flows, shows = size(zero), size(negative)
         earthed = flows > EARTH_SHARE * shows and shows >= OWN_EARTH_SHARE * flows
         return [ZERO, zero] if earthed else [ZERO]

@@ -2,11 +2,14 @@
 
 A load's currents and a network's voltages go round the same way, A before B before C. Where two of
 a set have changed places that set goes round the other way, and nothing of it is left that goes
-round the right way. The phase that kept its place is the one whose current still lies beside its
-voltage.
+round the right way. The phase that kept its place is the one whose current still lies where loads
+have it, up to 90 degrees behind its voltage and 30 ahead; so the pair is named for power that flows
+the normal way.
 
 Portable.
 """
+
+import math
 
 from agent.detect.sequences import sequences, size
 
@@ -20,6 +23,8 @@ WRONG_SHARE = 0.3
 EARTH_SHARE = 0.2
 
 RIGHT, WRONG, UNTOLD = 0, 1, 2
+# The middle of where loads lie: 30 degrees behind.
+_COS_30 = math.sqrt(3.0) / 2.0
 _PAIRS = ("bc", "ca", "ab")
 
 
@@ -34,6 +39,8 @@ def order(phasors: "list[Phasor]", least: float) -> int:
 
 def swapped(volts: "list[Phasor]", amps: "list[Phasor]") -> str:
     """The pair that changed places, "ab", "bc" or "ca"."""
-    powers = [u[0] * i[0] + u[1] * i[1] for u, i in zip(volts, amps)]
-    kept = powers.index(max(powers))
-    return _PAIRS[kept]
+    beside = []
+    for u, i in zip(volts, amps):
+        active, reactive = u[0] * i[0] + u[1] * i[1], u[1] * i[0] - u[0] * i[1]
+        beside.append(_COS_30 * active + 0.5 * reactive)
+    return _PAIRS[beside.index(max(beside))]

@@ -11,11 +11,12 @@ from agent.detect.broken_conductor import (
     BrokenConductor,
     Gap,
     Standing,
+    standing,
 )
 from agent.detect.function import Now
 from agent.detect.levels import Levels
 from agent.detect.look import Look
-from agent.detect.sequences import ZERO, over, sequences, size
+from agent.detect.sequences import size
 from agent.detect.situation import Situation
 from agent.detect.telling import Telling, exactly, rows_of, sizes
 from agent.records import Event
@@ -62,43 +63,25 @@ class Conductors:
         if blind or situation.inrush or situation.kind in _SHORT:
             self._element.forget()
             return []
-        standing = self._standing(look)
-        gap = self._element.step(standing) if standing else None
+        now = self._standing(look)
+        if now is None:
+            self._element.forget()
+            return []
+        gap = self._element.step(now)
         return [] if gap is None else [self._event(gap, look)]
 
     def _standing(self, look: Look) -> Standing | None:
         channels = look.channels
         if any(role not in channels for role in _CURRENTS):
             return None
-        phases, positive, negative = sequences(*(channels[role].phasor() for role in _CURRENTS))
-        zero = phases
-        if "i0" in channels:
-            re, im = channels["i0"].phasor()
-            zero = re / 3.0, im / 3.0
-        reference, unequal = positive, ZERO
-        volts = 0.0
-        trusted = self._situation.distrusted.isdisjoint(_VOLTAGES)
-        if trusted and all(role in channels for role in _VOLTAGES):
-            _, reference, other = sequences(*(channels[role].phasor() for role in _VOLTAGES))
-            volts, unequal = size(reference), over(other, reference)
-            if volts < self._volts_floor:
+        amps, volts = [channels[role].phasor() for role in _CURRENTS], []
+        if self._situation.distrusted.isdisjoint(_VOLTAGES) and channels.keys() >= {*_VOLTAGES}:
+            volts = [channels[role].phasor() for role in _VOLTAGES]
+            if max(map(size, volts)) < self._volts_floor:
                 return None
-        length = size(reference)
-
-        def turned(p: tuple[float, float]) -> tuple[float, float]:
-            re, im = over(p, reference)
-            return re * length, im * length
-
+        residual = channels["i0"].phasor() if "i0" in channels else None
         humps = max(size(channels[role].phasor(2)) for role in _CURRENTS)
-        return Standing(
-            look.t_us,
-            look.since_us,
-            (turned(zero), turned(positive), turned(negative)),
-            turned(phases),
-            volts,
-            unequal,
-            humps,
-        )
+        return standing(look.t_us, look.since_us, amps, residual, volts, humps)
 
     def _event(self, gap: Gap, look: Look) -> Event:
         torn = gap.share >= TORN_SHARE

@@ -65,7 +65,11 @@ class ShortCircuits:
         """`fault`, `fault_cleared`, `inrush` or `overload`."""
         element, seen, situation = self._element, now.seen, self._situation
         currents, added = three(seen[CURRENTS]), three(seen[ADDED])
-        residual = 0.0 if "i0" in situation.distrusted else seen[RESIDUAL]
+        residual = seen[RESIDUAL]
+        if "i0" in situation.distrusted:
+            residual = 0.0
+            if not element.kind:
+                element.residual.reset()
         told = element.step(now.t_us, currents, residual, added, now.raw)
         situation.kind, situation.inrush = element.kind, element.inrush
         situation.phase_started = element.phase.started
