@@ -277,4 +277,7 @@ class BrokenConductor:
             shown = min(1.0, max(0.0, shown))
             onset_us -= int(shown * (between.t_us - between.since_us))
         gap.onset_us = onset_us
-        gap.bounds_us = (before.t_us, looks[-2].since_us)
+        # Two looks that agree leave so much of the first unsaid.
+        first = looks[-2]
+        late_us = int(AGREEING * (first.t_us - first.since_us))
+        gap.bounds_us = (before.t_us, first.since_us + late_us)

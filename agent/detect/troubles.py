@@ -16,7 +16,7 @@ AFTER = {
     "lost": 2,
     "mute": 12,
     "order": 3,
-    "stuck": 3,
+    "stuck": 2,
     "offset": 12,
     "flat": 1,
 }

@@ -194,7 +194,9 @@ class SensorWatch:
             if role not in look.summed:
                 found |= self._found_in(role, channel)
         self._tops.look(look)
-        return found
+        still = {of for what, of in found if what == "stuck"}
+        # What else a channel that stands still seems to show is no second trouble.
+        return {k for k in found if k[0] == "stuck" or still.isdisjoint(troubles.roles(k, False))}
 
     def _found_in_amps(self, look: Look, amps: Phasors) -> set[Kind]:
         own = "i0" in look.channels and not self._summed
