@@ -58,6 +58,9 @@ AGREEING = 0.25
 EARTH_SHARE = 0.1
 # A fault elsewhere shows in 3I0 alone: one ahead, however it cancels, in I2 as well.
 OWN_EARTH_SHARE = 0.25
+# A gap leaves the currents unequal. Where they were so before and no longer are, an unequal load
+# has gone, of whatever kind. A tenth of unbalance against a gap of 0.2 is as large as its own.
+LEFT_SHARE = 0.3
 # A change in one phase alone adds the same to all three sequences: an earth current that comes or
 # goes, a current transformer that opens. A gap without earth adds nothing to 3I0.
 LONE_PHASE = 0.5
@@ -204,6 +207,9 @@ class BrokenConductor:
             for phase in range(3):
                 gap = self._in(phase, before, positive, negative, earth)
                 if gap is None or self._lone(phase, negative, phases):
+                    continue
+                left = size(minus(turned(after.negative, phase), earth))
+                if left < LEFT_SHARE * gap.k[0] * size(gap.fell):
                     continue
                 if after.humps > MOST_HUMPS * size(gap.fell):
                     continue

@@ -5,9 +5,9 @@ Portable.
 
 TYPE_CHECKING = False
 
-# Flat for so much of a cycle: 15 degrees, in which a sinusoid falls by 0.9 % from its top.
-FLAT_CYCLE = 1.0 / 24.0
-# Amplitude from which that fall is more than two counts.
+# Flat for so much of a cycle: 30 degrees, in which a sinusoid falls by 3.4 % from its top.
+FLAT_CYCLE = 1.0 / 12.0
+# Amplitude from which that fall is ten counts, and five between the outermost of few samples.
 LEAST_COUNTS = 300
 FLAT_TOPS = 2  # in two cycles
 

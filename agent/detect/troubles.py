@@ -18,7 +18,7 @@ AFTER = {
     "order": 3,
     "stuck": 2,
     "offset": 12,
-    "flat": 1,
+    "flat": 2,
 }
 _OF_PHASES = ("open", "flipped", "lost", "mute")
 _OF_VOLTS = ("lost", "mute")
