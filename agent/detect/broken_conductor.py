@@ -41,6 +41,8 @@ MOST_SLANT = 0.577
 TORN_SHARE = 0.16
 # Down to here it is told as a branch that has lost a phase; below it loads come and go so.
 BRANCH_SHARE = 0.08
+# No more than all can be lost; transformers err.
+MOST_SHARE = 1.15
 # All of the load: what flows here flows through the gap.
 WHOLE_SHARE = 0.9
 # Smallest change of I2 by the rating: five times what noise 40 dB below it leaves in two looks.
@@ -248,7 +250,7 @@ class BrokenConductor:
             return None
         along, aside = over(fell, load)
         share = -along
-        if share < BRANCH_SHARE or abs(aside) > MOST_SLANT * share:
+        if not BRANCH_SHARE <= share <= MOST_SHARE or abs(aside) > MOST_SLANT * share:
             return None
         k = over(reverse, fell)
         if not LEAST_K <= k[0] <= MOST_K or abs(k[1]) > MOST_K_SIDE:

@@ -9,7 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     Kind = tuple[str, str]
 
-# Looks in a row: a decaying DC in a coil, or what motors feed back, has no second of it.
+# Looks in a row. What motors feed back has no second of it; a current transformer that a fault has
+# magnetised relaxes over one or two (a field record of an incomer), so an offset takes three.
 AFTER = {
     "open": 2,
     "flipped": 3,
@@ -17,7 +18,7 @@ AFTER = {
     "mute": 12,
     "order": 3,
     "stuck": 2,
-    "offset": 12,
+    "offset": 38,
     "flat": 2,
 }
 _OF_PHASES = ("open", "flipped", "lost", "mute")

@@ -39,6 +39,8 @@ FEIGNING_SHARE = 0.1
 UNEARTHED_SHARE = 0.05
 # An offset by the peak of the rating, or of the nominal voltage; converters' own are below 0.01.
 OFFSET_SHARE = 0.1
+# No converter has its stop below this share of the rated peak.
+STOP_SHARE = 0.2
 # A channel that stands still further from nothing than this.
 STUCK_SHARE = 0.01
 # How many looks something doubted may wait for its proof: two, and the one in which it began.
@@ -70,7 +72,8 @@ class SensorWatch:
         self._loaded = [0.0, 0.0, 0.0]  # currents at sound voltages
         self._fallen = Wait(VOLTS_AGES, cycle_us)
         self._stirred = Wait(AMPS_AGES, cycle_us)
-        self._tops = Tops()
+        stop = STOP_SHARE * _ROOT2
+        self._tops = Tops(stop * bay.rating_amps, stop * self._volts)
 
     def idle(self) -> bool:
         """See function.py; the others too."""
@@ -289,10 +292,12 @@ class SensorWatch:
 class Tops:
     """Channels whose extremes repeat exactly, as those of a converter at its stop do.
 
-    suspects: whose samples are to be looked at at the next decision. cut: which are cut flat.
+    amps, volts: peaks that it takes. suspects: whose samples are to be looked at at the next
+    decision. cut: which are cut flat.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, amps: float, volts: float) -> None:
+        self._least = {"i": amps, "u": volts}
         self.suspects: list[str] = []
         self.cut: set[str] = set()
         self._extremes: dict[str, tuple[float, float]] = {}
@@ -309,7 +314,8 @@ class Tops:
             bottom, top = self._extremes.get(role, (0.0, 0.0))
             now = channel.bottom, channel.top
             self._extremes[role] = now
-            alike = now[1] - now[0] >= 2 * stuck_channel.LEAST_COUNTS and (
+            least = self._least.get(role[0], 0.0) / abs(channel.scale)
+            alike = now[1] - now[0] >= 2 * max(least, stuck_channel.LEAST_COUNTS) and (
                 now[1] == top or now[0] == bottom
             )
             if not alike:

@@ -111,8 +111,8 @@ def test_what_is_over_is_told_as_over() -> None:
     assert last.detail == f"over: {first.detail}"
 
 
-def spoilt(role: str, row: Any) -> list[Event]:
-    made = recorded(LIT, LIT, seconds=1.6)
+def spoilt(role: str, row: Any, seconds: float = 1.0) -> list[Event]:
+    made = recorded(LIT, LIT, seconds=seconds, rate_hz=1_600)
     return detect(made.with_row(role, row(made.counts[made.roles.index(role)])))
 
 
@@ -125,7 +125,8 @@ def test_a_channel_that_stands_still(role: str) -> None:
 
 @pytest.mark.parametrize("role", ["ib", "uc"])
 def test_a_channel_with_an_offset(role: str) -> None:
-    told = spoilt(role, lambda row: row + 0.3 * np.max(row))
+    assert spoilt(role, lambda row: row + 0.3 * np.max(row), 2.0) == []
+    told = spoilt(role, lambda row: row + 0.3 * np.max(row), 3.5)
 
     assert [(e.event, e.detail) for e in told] == [("sensor_trouble", f"{role}: it has an offset")]
 
