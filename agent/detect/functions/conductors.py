@@ -36,6 +36,7 @@ class Conductors:
         self._telling = telling
         self._situation = situation
         self._element = BrokenConductor(bay.rating_amps)
+        self._shaken = False
         self._volts_floor = 0.5 * bay.nominal_volts / 3**0.5
 
     def idle(self) -> bool:
@@ -53,22 +54,25 @@ class Conductors:
         """None."""
 
     def step(self, _: Now) -> list[Event]:
-        """Nothing."""
+        """Nothing, but whether a short circuit or an inrush stood between two looks."""
+        self._shaken = self._shaken or self._shorted()
         return []
 
     def look(self, look: Look) -> list[Event]:
         """`broken_conductor`, or `unbalance` where a branch has lost a phase."""
         situation = self._situation
-        blind = not situation.distrusted.isdisjoint(_CURRENTS)
-        if blind or situation.inrush or situation.kind in _SHORT:
-            self._element.forget()
-            return []
-        now = self._standing(look)
+        blind = self._shaken or not situation.distrusted.isdisjoint(_CURRENTS)
+        self._shaken = self._shorted()
+        now = None if self._shaken or blind else self._standing(look)
         if now is None:
             self._element.forget()
             return []
         gap = self._element.step(now)
         return [] if gap is None else [self._event(gap, look)]
+
+    def _shorted(self) -> bool:
+        situation = self._situation
+        return situation.phase_started or situation.inrush or situation.kind in _SHORT
 
     def _standing(self, look: Look) -> Standing | None:
         channels = look.channels

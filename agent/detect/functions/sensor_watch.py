@@ -41,8 +41,9 @@ UNEARTHED_SHARE = 0.05
 OFFSET_SHARE = 0.1
 # No converter has its stop below this share of the rated peak.
 STOP_SHARE = 0.2
-# A channel that stands still further from nothing than this.
-STUCK_SHARE = 0.01
+# A channel that stands still further from nothing than this, and than a few counts, which a
+# converter shows of no current at all.
+STUCK_SHARE, STUCK_COUNTS = 0.1, 8.0
 # How many looks something doubted may wait for its proof: two, and the one in which it began.
 PATIENCE = 3
 _ROOT2 = 2.0**0.5
@@ -242,7 +243,8 @@ class SensorWatch:
         nominal = self._bay.rating_amps if role[0] == "i" else self._volts
         unit = abs(channel.scale)
         if channel.top == channel.bottom:
-            stuck = stuck_channel.stuck(channel.bottom, channel.top, STUCK_SHARE * nominal / unit)
+            least = max(STUCK_COUNTS, STUCK_SHARE * nominal / unit)
+            stuck = stuck_channel.stuck(channel.bottom, channel.top, least)
             return {("stuck", role)} if stuck else set()
         middle = abs(stuck_channel.offset(channel.bottom, channel.top)) * unit
         if role[1] == "0" or middle <= OFFSET_SHARE * nominal * _ROOT2:
