@@ -58,6 +58,9 @@ _RAYS = {
     "solid": (_CAPACITANCE, _CONDUCTANCE, _REACTANCE),
 }
 _WITH_COIL = ("resonant", "")
+# There 50 Hz tells all. Higher up the reactance of the earthing transformer grows beside its
+# resistor, 1 / (R + j n X), which no sum of these terms is; it would fit worse than no fault ahead.
+_EARTHED = ("low_resistance", "solid")
 
 
 class _Tables:
@@ -132,14 +135,19 @@ class _Band:
         self.volts2 = rows[1][0] * rows[1][0] + rows[1][1] * rows[1][1]
 
 
-def weigh(u0: "Added", i0: "Added", span: "Span", sums: Sums) -> None:
-    """Add the equations of one span: two of each order, weighed by what they may err by."""
+def weigh(u0: "Added", i0: "Added", span: "Span", earthing: str, sums: Sums) -> None:
+    """Add the equations of one span: two of each order, weighed by what they may err by.
+
+    earthing: as in the site file.
+    """
     tables = _tables(span)
     bands = _bands(u0, i0, span, tables)
     share = tables.energy / (SCALE * SCALE)
     noise_i, noise_u = (x.noise * x.unit * x.unit * share for x in (i0, u0))
     likely = _admittance(bands, noise_i, noise_u)
     for band in bands:
+        if band.order > 1 and earthing in _EARTHED:
+            break
         variance = noise_i + likely * band.order * band.order * noise_u
         variance += 0.5 * MODEL_ERROR * MODEL_ERROR * band.amps2
         for k in (0, 1):

@@ -129,7 +129,7 @@ def inquire(
     _look_at_voltages(found, raw, span)
     _look_for_phase(found, raw, span, residual, neutral)
     sums = Sums() if sums is None else sums
-    weigh(neutral, residual, span, sums)
+    weigh(neutral, residual, span, earthing, sums)
     _point(found, sums, earthing)
     return found
 

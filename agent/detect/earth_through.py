@@ -20,6 +20,9 @@ ALIKE = 0.25
 # Of the fault's current, 3I0 shows what comes from behind the bay, nearly all; a load shows none,
 # and much more than it is a charging current beside which transformers that differ feign a fault.
 SHOWN, MOST_SHOWN = 0.4, 1.5
+# And it shows it within 30 degrees: a load that sagged a little beside a charging current is as
+# large by chance, not in phase.
+ALONG = 0.75
 
 
 def phase(changes: "list[Phasor]", noise: float) -> str:
@@ -39,6 +42,8 @@ def phase(changes: "list[Phasor]", noise: float) -> str:
             continue
         shown = total[0] * fault[0] + total[1] * fault[1]
         size2 = total[0] * total[0] + total[1] * total[1]
+        if shown * shown < ALONG * square * size2:
+            continue
         if shown >= SHOWN * square and size2 <= MOST_SHOWN * MOST_SHOWN * square:
             return PHASES[p]
     return ""

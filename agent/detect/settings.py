@@ -160,6 +160,16 @@ class Settings:
             " that is higher raises it by itself",
         )
     )
+    arc_start_amps: float = field(
+        metadata=_number(
+            "50AF",
+            Number(0.01, 1000, "A"),
+            "least 3I0 of a high-impedance fault that is looked for over seconds",
+            0.1,
+            "dry sand and asphalt let tenths of an ampere through; what the feeder strays by is"
+            " learned and raises it by itself",
+        )
+    )
     change_floor_amps: float = field(
         metadata=_number(
             "50P, 50N",

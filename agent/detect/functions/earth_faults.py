@@ -76,6 +76,7 @@ class EarthFaults:
         element, found = self._element, self._element.inquiry
         kind = f"{element.phase}G" if element.phase else None
         self._situation.earth_kind = kind or ""
+        self._situation.earth_direction = element.told
         volts, amps = element.starts()
         why: dict[str, float | int | str] = {"start_volts": volts, "start_amps": amps}
         if found is not None:

@@ -56,7 +56,7 @@ def sides(u0: "list[int]", i0: "list[int]", window: int, age: int, earthing: str
     sums = earth_direction.Sums()
     neutral, residual = added(u0, 1.0, span), added(i0, 1e-3, span)
     if neutral is not None and residual is not None:
-        earth_direction.weigh(neutral, residual, span, sums)
+        earth_direction.weigh(neutral, residual, span, earthing, sums)
     behind, ahead = earth_direction.judge(sums, earthing)
     return [behind.left, ahead.left, sums.products[0][0]]
 

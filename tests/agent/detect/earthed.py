@@ -36,7 +36,8 @@ class Network:
     """amps: capacitive current of a bolted fault while isolated; share: of it ahead of the bay.
 
     coil: its current by the capacitive one; 0: none. damping: of the coil by its reactance.
-    neutral_ohm: of a low resistance; 0: none. loss: of the capacitive current.
+    neutral_ohm, neutral_reactance: of a low resistance and its earthing transformer; 0: none.
+    loss: of the capacitive current.
     """
 
     amps: float = 20.0
@@ -44,6 +45,7 @@ class Network:
     coil: float = 0.0
     damping: float = 0.03
     neutral_ohm: float = 0.0
+    neutral_reactance: float = 0.0
     loss: float = 0.02
 
     @property
@@ -103,12 +105,16 @@ def _solved(network: Network, story: Story, t: Any, emf: Any) -> tuple[Array, Ar
     """U0 and the fault's current."""
     farad = network.amps / (OMEGA * VOLTS)  # 3 C0
     lossy = network.loss * network.amps / VOLTS
-    lossy += 1 / network.neutral_ohm if network.neutral_ohm else 0.0
     ohm_l = VOLTS / (network.coil * network.amps) if network.coil else 0.0
+    series_ohm = network.damping * ohm_l
+    if network.neutral_reactance:
+        ohm_l, series_ohm = network.neutral_reactance, network.neutral_ohm
+    elif network.neutral_ohm:
+        lossy += 1 / network.neutral_ohm
     burning = _burning(story, t)
     u0, out, coil, u = np.zeros_like(t), np.zeros_like(t), 0.0, 0.0
     before, half = 0.0, STEP_S / 2
-    henry, ohm = ohm_l / OMEGA, network.damping * ohm_l
+    henry, ohm = ohm_l / OMEGA, series_ohm
     for k in range(1, t.size):
         g = 1 / story.ohm if burning[k] else 0.0
         # Trapezoidal rule; the coil's new current is linear in the new u0.

@@ -35,6 +35,9 @@ NETWORKS = pytest.mark.parametrize(
         pytest.param(RESONANT, id="resonant"),
         pytest.param(replace(RESONANT, coil=0.93), id="under-compensated"),
         pytest.param(LOW, id="low-resistance"),
+        pytest.param(
+            replace(LOW, neutral_ohm=6.0, neutral_reactance=3.1), id="earthing-transformer"
+        ),
     ],
 )
 OHMS = pytest.mark.parametrize("ohm", [2.0, 200.0, 1000.0, 3000.0])

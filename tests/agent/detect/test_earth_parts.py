@@ -115,6 +115,9 @@ def test_noise_of_40_db_strikes_nothing() -> None:
         pytest.param([[2.0, 0], [2.0, 0], [2.4, 0]], 0.05, "", id="nearly-alike-too"),
         pytest.param([[20.0, 0], [-10, 0], [-10, 0]], 0.1, "", id="a-load-sums-up-to-nothing"),
         pytest.param([[20.0, 0], [-20, 0], [0, 0]], 0.1, "", id="a-load-between-two-phases-too"),
+        pytest.param(
+            [[0.0, 0.18], [0, 0.11], [0.41, 0.01]], 0.02, "", id="a-load-that-sags-beside-charging"
+        ),
         pytest.param([[10.0, 0], [0, 0], [5.0, 0]], 0.1, "", id="two-phases-are-no-earth-fault"),
         pytest.param([[1.0, 0], [0, 0], [0, 0]], 0.3, "", id="the-noise-could-be-it"),
         pytest.param([[0.0, 0], [0, 0], [0, 0]], 0.0, "", id="nothing"),
