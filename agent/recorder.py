@@ -1,8 +1,8 @@
 """Which samples are kept: the raw past and what follows, for every fault and every loss of supply.
 
-A story begins PAST_CYCLES before the earliest inception and ends AFTER_CYCLES after the last
-decision; what belongs to one bay's trouble, or to several bays' of one source, overlaps and is one
-story. It begins at a mark of detection (samples.py), so that a replay decides bit for bit alike.
+A story begins PAST_CYCLES before the earliest inception, also of what is no fault but was going on
+there, and ends AFTER_CYCLES after the last decision; what belongs to one bay's trouble, or to
+several bays' of one source, overlaps and is one story. It begins at a mark of detection (samples.py), so that a replay decides bit for bit alike.
 Blocks and events go in, whole stories come out; files and threads stay out.
 """
 
@@ -33,7 +33,8 @@ TRIGGERS = (
 PAST_CYCLES = 20
 # A clearing is seen in a cycle or two, a breaker's poles and the voltage's return in some more.
 AFTER_CYCLES = 12
-# What was decided late (a high-impedance fault after minutes) is shown by its last seconds.
+# What was decided late (a high-impedance fault after minutes), or follows other disturbances without
+# a pause, is shown by its last two seconds.
 LONGEST_PAST_CYCLES = 100
 # A story that does not end is cut: 5 s at 50 Hz, six times an ordinary one.
 LONGEST_CYCLES = 250
@@ -169,9 +170,13 @@ class Recorder:
             self._open.until = max(self._open.until, decided + 1 + AFTER_CYCLES * self._cycle)
 
     def _opened(self, event: Event, piece: Piece, decided: int) -> _Open:
-        onset = decided if event.onset_us is None else self._index(event.onset_us, piece)
-        begin = min(onset, decided) - PAST_CYCLES * self._cycle
-        mark = self._mark(begin)
+        begin = min(decided, self._inception(event, piece)) - PAST_CYCLES * self._cycle
+        # Whoever decides on it again must see from its beginning what was going on already.
+        for earlier in reversed(self._events):
+            if self._index(earlier.event.t_us, piece) >= begin:
+                inception = self._inception(earlier.event, piece)
+                begin = min(begin, inception - PAST_CYCLES * self._cycle)
+        mark = self._mark(max(begin, decided - LONGEST_PAST_CYCLES * self._cycle))
         kept = [p.between(mark.index, p.end) for p in self._pieces if p.end > mark.index]
         since_us = kept[0].start_us + mark.index * self._rate[1] // self._rate[0]
         events = [each for each in self._events if each.event.t_us >= since_us]
@@ -185,6 +190,9 @@ class Recorder:
         marks = self._detector.marks
         early = [mark for mark in marks if mark.index <= max(begin, oldest)] or [marks[0]]
         return replace(early[-1], index=max(early[-1].index, oldest))
+
+    def _inception(self, event: Event, piece: Piece) -> int:
+        return self._index(event.t_us if event.onset_us is None else event.onset_us, piece)
 
     def _index(self, t_us: int, piece: Piece) -> int:
         """The first sample at an instant or later, by the axis of this piece."""
