@@ -7,6 +7,7 @@ What `replay` does for records of any device stays in replay.py; here the notes 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from agent.errors import RecordError
 from agent.record_notes import Notes, read
 from agent.records import Block, Event, Quality
 from agent.sensors import comtrade
+from agent.sensors.channels import ChannelUse
+from agent.traces import Case
 
 BLOCK = 512  # samples at once; detection does not depend on it
 
@@ -80,3 +83,18 @@ def blocks(record: comtrade.Record, notes: Notes, size: int = BLOCK) -> Iterator
                 record.counts[:, first : min(first + size, end)],
                 Quality.GAP if broken and first == begin else Quality.GOOD,
             )
+
+
+def cases(record: comtrade.Record, notes: Notes) -> Iterator[Case]:
+    """The record as each of its bays sees it; of several only those that told something."""
+    told = {event.bay for event in notes.told}
+    for bay, _, taps in notes.wired:
+        if bay.name not in told and len(notes.wired) > 1:
+            continue
+        stem = f"{record.stem}-{bay.name}" if len(told) > 1 else record.stem
+        # A tap's scale holds the bay's ratios already.
+        uses = {
+            role: ChannelUse(role, tap.index, tap.scale / notes.layout.channels[tap.index].scale)
+            for role, tap in taps.items()
+        }
+        yield Case(replace(record, stem=stem), uses, replace(bay, ct_ratio=1.0, vt_ratio=1.0))

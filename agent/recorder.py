@@ -2,7 +2,8 @@
 
 A story begins PAST_CYCLES before the earliest inception, also of what is no fault but was going on
 there, and ends AFTER_CYCLES after the last decision; what belongs to one bay's trouble, or to
-several bays' of one source, overlaps and is one story. It begins at a mark of detection (samples.py), so that a replay decides bit for bit alike.
+several bays' of one source, overlaps and is one story. It begins at a mark of detection
+(samples.py), so that a replay decides bit for bit alike.
 Blocks and events go in, whole stories come out; files and threads stay out.
 """
 
@@ -33,8 +34,8 @@ TRIGGERS = (
 PAST_CYCLES = 20
 # A clearing is seen in a cycle or two, a breaker's poles and the voltage's return in some more.
 AFTER_CYCLES = 12
-# What was decided late (a high-impedance fault after minutes), or follows other disturbances without
-# a pause, is shown by its last two seconds.
+# What was decided late (a high-impedance fault after minutes), or follows other disturbances
+# without a pause, is shown by its last two seconds.
 LONGEST_PAST_CYCLES = 100
 # A story that does not end is cut: 5 s at 50 Hz, six times an ordinary one.
 LONGEST_CYCLES = 250

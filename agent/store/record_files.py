@@ -130,9 +130,19 @@ class RecordFiles:
         return record, dropped
 
     def _make_room(self, size: int) -> int:
-        """Oldest ones go until the limits hold with `size` bytes more."""
+        """Oldest ones go until the limits hold with `size` bytes more; none where that is in vain.
+
+        Raises: StoreError when it is.
+        """
         most, quota, floor = self._limits
         total = size + sum(each.size for each in self._records)
+        free = self._free()
+        if size > quota or free + total - 2 * size < floor:
+            raise StoreError(
+                str(self._folder),
+                f"no room for {size} bytes: {free} are free, {floor} are left to others",
+                f"more room on the disk, and at most {quota} bytes",
+            )
         dropped = 0
         while self._records and (
             len(self._records) >= most or total > quota or self._free() - size < floor
@@ -141,12 +151,6 @@ class RecordFiles:
             disk.remove(self._folder / f"{oldest.name}{EXTENSION}")
             total -= oldest.size
             dropped += 1
-        if total > quota or self._free() - size < floor:
-            raise StoreError(
-                str(self._folder),
-                f"no room for {size} bytes within {quota} bytes, leaving {floor} free",
-                "more room on the disk",
-            )
         return dropped
 
     def _free(self) -> int:

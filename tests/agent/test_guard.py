@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,10 +21,14 @@ from agent.history import History, quarter_of
 from agent.in_force import Change
 from agent.live import LiveSender
 from agent.past import Past
+from agent.record_notes import Notes
+from agent.record_replay import again, load
+from agent.record_writer import RecordWriter
 from agent.records import Block, Channel, Layout, Notice, Quality
 from agent.sensors.contract import Item
-from agent.store import cbor, entry
+from agent.store import cbor, entries, entry
 from agent.store.journal import Journal, Stored, export
+from agent.store.record_files import Limits, RecordFiles
 from agent.supply_memory import SupplyMemory
 from tests.agent.detect.feeder import (
     BAY,
@@ -78,6 +82,7 @@ def guard(
     items: list[Item | Exception],
     past: Past | None = None,
     clock: Clock | None = None,
+    records: Callable[[], RecordWriter] | None = None,
 ) -> Guard:
     return Guard(
         sensors=[Played(items)],
@@ -89,6 +94,7 @@ def guard(
         past=past,
         memory=SupplyMemory(folder / "supply", folder / "log", 1, 1),
         history=History(quarter_of),
+        records=records,
     )
 
 
@@ -380,3 +386,57 @@ def test_what_several_bays_decide_at_once_is_on_disk_with_one_sync(
     whys = [each for each in told(tmp_path, "h") if each["type"] == "why"]
     assert {each["seq"] for each in whys} <= set(range(1, len(told(tmp_path)) + 1))
     assert len(whys) == len({each["seq"] for each in whys})
+
+
+# --- records ---
+
+
+def recording(folder: Path, most_bytes: int = 1 << 30) -> Callable[[], RecordWriter]:
+    limits = Limits(1000, most_bytes, 0)
+    return lambda: RecordWriter(lambda: RecordFiles(folder / "records", limits), station="s")
+
+
+def test_a_fault_leaves_a_record_that_its_log_points_to(tmp_path: Path) -> None:
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, fault_blocks(), records=recording(tmp_path)))
+    (path,) = (tmp_path / "records").iterdir()
+    (audit,) = (each for each in told(tmp_path, "h") if each["type"] == "audit")
+    assert audit["what"] == "record_stored"
+    assert audit["detail"].startswith(f"{path.stem} of a:2 a:3 a:4 a:5; ")
+    record, notes = load(path)
+    assert [event.event for event in again(record, notes)] == [
+        each["event"] for each in told(tmp_path)[1:]
+    ]
+    assert _why_of(tmp_path, 2) == dict(notes.told[0].why)
+
+
+def _why_of(folder: Path, seq: int) -> dict[str, Any]:
+    (found,) = (
+        entries.entry_why(cbor.loads(item.payload))
+        for lane, item in export(folder / "log")
+        if lane == "h"
+        and isinstance(item, Stored)
+        and entry.as_dict(cbor.loads(item.payload)).get("seq") == seq
+    )
+    return found[2]
+
+
+def test_a_disk_without_room_loses_the_record_and_says_so_and_no_event(tmp_path: Path) -> None:
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, fault_blocks(), records=recording(tmp_path, most_bytes=10)))
+    assert "fault" in [each["event"] for each in told(tmp_path)]
+    assert list((tmp_path / "records").iterdir()) == []
+    (audit,) = (each for each in told(tmp_path, "h") if each["type"] == "audit")
+    assert audit["what"] == "record_lost"
+    assert "1 since the start; a:2 a:3 a:4 a:5: " in audit["detail"]
+    assert "no room" in audit["detail"]
+
+
+def test_a_record_that_was_open_when_the_source_stalls_ends_there(tmp_path: Path) -> None:
+    items = fault_blocks()
+    stalled: list[Item | Exception] = [*items[:60], Notice("wire", 300_000, "stalled", "")]
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, stalled, records=recording(tmp_path)))
+    (path,) = (tmp_path / "records").iterdir()
+    notes: Notes = load(path)[1]
+    assert notes.cut

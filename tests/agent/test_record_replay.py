@@ -167,7 +167,7 @@ _NOTES = _Notes()
 
 
 def test_what_other_readers_see_is_the_same_record(tmp_path: Path) -> None:
-    import comtrade as other  # python-comtrade, an independent reader
+    import comtrade as other  # type: ignore[import-untyped]  # an independent reader, untyped
 
     layout, samples = simulated(Happening("fault", 0.8, 0.1), seconds=1.6)
     _, stories = told(cut(layout, samples, [20]), wired(layout))
