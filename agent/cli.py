@@ -320,8 +320,8 @@ def _add_settings(verbs: Verbs) -> None:
 
     _add_looking(word)
     _add_changing(word)
-    for later in ("try", "confirm"):  # promised by name; not listed
-        words.add_parser(later, add_help=False, prefix_chars="\0").add_argument("_", nargs="*")
+    # Promised by name; not listed.
+    words.add_parser("confirm", add_help=False, prefix_chars="\0").add_argument("_", nargs="*")
 
 
 Word = Callable[[str, str], argparse.ArgumentParser]
@@ -334,6 +334,16 @@ def _add_looking(word: Word) -> None:
     show.add_argument("--defaults", action="store_true", help="as if there were no version")
     lint = word("lint", "everything that is wrong with a sheet, at once")
     _sheet(lint)
+    trial = word("try", "which verdicts on stored records a sheet would change; status 1: some")
+    _sheet(trial)
+    trial.add_argument(
+        "records",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="more records, files or folders, besides those of the terminal",
+    )
+    trial.add_argument("--bay", metavar="NAME", help="the bay that other devices' records are of")
     diff = word("diff", "what changes from one to the other; status 1 when anything does")
     what = "a version's number, `active`, `defaults`, or a file; else"
     for name, letter, default in (("before", "A", "defaults"), ("after", "B", "active")):
@@ -385,11 +395,15 @@ def _by_whom(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def _settings(chosen: argparse.Namespace) -> int:
-    if chosen.word in ("try", "confirm"):
-        raise UsageError("settings", f"`{chosen.word}` comes with a later part", "commit, rollback")
+    if chosen.word == "confirm":
+        raise UsageError("settings", "`confirm` comes with a later part", "commit, rollback")
     from agent import setting_book as book
 
     site = chosen.site
+    if chosen.word == "try":
+        from agent import setting_try
+
+        return setting_try.run(site, chosen.file, chosen.records, chosen.bay)
     calls: dict[str, Callable[[], int]] = {
         "show": lambda: book.show(site, chosen.bay, as_json=chosen.json, defaults=chosen.defaults),
         "lint": lambda: book.lint(site, chosen.file),

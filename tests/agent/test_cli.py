@@ -57,6 +57,7 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
         ("settings", "show"),
         ("settings", "show", "--site", "nowhere.toml"),
         ("settings", "colour"),
+        ("settings", "confirm"),
         ("settings", "try"),
         ("record",),
         ("record", "show", "1"),
