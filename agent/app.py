@@ -104,6 +104,8 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
     from agent.live import LiveSender
     from agent.local_day import local_day
     from agent.sensors import drivers
+    from agent.shadow import Shadow
+    from agent.shadow_store import ShadowStore
     from agent.store.documents import Documents
     from agent.supply_memory import LANE, SupplyMemory
 
@@ -124,6 +126,7 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
         look=in_force.look,
         history=History(local_day(site.site.time_zone)),
         records=partial(_record_writer, site),
+        shadow=Shadow(ShadowStore(Documents(data_dir, "shadow"), site.bays).look),
     )
 
 

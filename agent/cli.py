@@ -344,6 +344,9 @@ def _add_looking(word: Word) -> None:
         help="more records, files or folders, besides those of the terminal",
     )
     trial.add_argument("--bay", metavar="NAME", help="the bay that other devices' records are of")
+    shadow = word("shadow", "settings that run beside those in force and tell where they differ")
+    shadow.add_argument("what", metavar="FILE|off|show", help="a setting sheet (TOML), off or show")
+    _by_whom(shadow, required=False)
     diff = word("diff", "what changes from one to the other; status 1 when anything does")
     what = "a version's number, `active`, `defaults`, or a file; else"
     for name, letter, default in (("before", "A", "defaults"), ("after", "B", "active")):
@@ -404,6 +407,10 @@ def _settings(chosen: argparse.Namespace) -> int:
         from agent import setting_try
 
         return setting_try.run(site, chosen.file, chosen.records, chosen.bay)
+    if chosen.word == "shadow":
+        from agent import setting_shadow
+
+        return setting_shadow.run(site, chosen.what, chosen.author, chosen.reason)
     calls: dict[str, Callable[[], int]] = {
         "show": lambda: book.show(site, chosen.bay, as_json=chosen.json, defaults=chosen.defaults),
         "lint": lambda: book.lint(site, chosen.file),

@@ -25,6 +25,7 @@ from agent.live import LiveSender
 from agent.past import Past
 from agent.records import PHASES, Block, Event, Layout, Notice, Quality, Reading
 from agent.sensors.contract import Item, Sensor
+from agent.shadow import Shadow
 from agent.store import cbor, entries
 from agent.store.journal import Journal
 from agent.store.record_files import STORED
@@ -52,6 +53,7 @@ class Guard:
     memory: notes for the next one what the log says of the supply.
     history: makes means and extremes of what is measured. records: what brings waveform
     records to disk, made when a source of samples is first seen; None: they are not kept.
+    shadow: other settings that decide beside these.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Guard:
         memory: SupplyMemory,
         history: History,
         records: Callable[[], RecordWriter] | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
         self._sensors = sensors
         self._wire = wire
@@ -80,6 +83,7 @@ class Guard:
         self._memory = memory
         self._history = history
         self._records = records
+        self._shadow = shadow
         self._keeper: RecordWriter | None = None
         self._recorders: dict[str, Recorder] = {}
         self._seeing = past is None
@@ -117,6 +121,8 @@ class Guard:
             if self._keeper is not None:
                 self._keeper.stop()
                 self._tell_of_records()
+            if self._shadow is not None:
+                self._shadow.stop()
             self._retry()
             self._journal.sync()
 
@@ -135,6 +141,7 @@ class Guard:
             self._follow_settings()
             self._map_time()
             self._tell_of_records()
+            self._tell_of_shadow()
             self._retry()
             try:
                 self._journal.sync()
@@ -179,6 +186,8 @@ class Guard:
         seqs = self._record(events)
         if self._records is not None and isinstance(item, Block):
             self._keep(detector, item, events, seqs)
+        if self._shadow is not None and isinstance(item, Block):
+            self._shadow.feed(detector, item, events)
         self._announce(detector)
         seen_us = _last_instant(item)
         if not item.quality & (Quality.INVALID | Quality.STALE):
@@ -219,9 +228,20 @@ class Guard:
         for told in self._keeper.told() if self._keeper is not None else ():
             if told.what != STORED:
                 say(f"{told.what.replace('_', ' ')}: {told.detail}")
-            stamp = self._clock.stamp(self._clock.now_us())
-            self._store("h", cbor.dumps(entries.audit_entry(stamp, told.what, None, told.detail)))
-            self._live.send({"grew": "h"})
+            self._audit(told.what, told.detail, self._clock.now_us())
+
+    def _tell_of_shadow(self) -> None:
+        """Where other settings say otherwise, in lane h."""
+        for told in self._shadow.follow() if self._shadow is not None else ():
+            say(f"{told.what.replace('_', ' ')}: {told.detail}")
+            t_us = self._clock.now_us() if told.t_us is None else told.t_us
+            self._audit(told.what, told.detail, t_us)
+
+    def _audit(self, what: str, detail: str, t_us: int) -> None:
+        """Into lane h, with the next flush."""
+        stamp = self._clock.stamp(t_us)
+        self._store("h", cbor.dumps(entries.audit_entry(stamp, what, None, detail)))
+        self._live.send({"grew": "h"})
 
     def _measure(self) -> None:
         """What every bay measures now, for screens, and, where it is new, for history."""

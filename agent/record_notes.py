@@ -29,6 +29,9 @@ _VERSION = 1
 _THREE = ("currents", "voltages")
 
 
+Wired = tuple[Bay, Settings, Taps]
+
+
 @dataclass(frozen=True, slots=True)
 class Notes:
     """stamp: of the first sample. axis: (index in the stream, instant of the stream's index 0
@@ -41,7 +44,7 @@ class Notes:
     mark: Mark
     axis: tuple[tuple[int, int], ...]
     breaks: tuple[int, ...]
-    wired: tuple[tuple[Bay, Settings, Taps], ...]
+    wired: tuple[Wired, ...]
     events: tuple[Logged, ...]
     cut: bool
 
@@ -91,18 +94,16 @@ def write(notes: Notes) -> list[str]:
     told: dict[str, Any] = {
         "version": _VERSION,
         "stamp": asdict(notes.stamp),
-        "layout": _layout(notes.layout),
+        "layout": layout_table(notes.layout),
         "mark": asdict(notes.mark),
         "axis": notes.axis,
         "breaks": notes.breaks,
         "cut": notes.cut,
     }
-    for n, (bay, settings, taps) in enumerate(notes.wired, 1):
-        told[f"bay_{n}"] = asdict(bay)
-        told[f"settings_{n}"] = asdict(settings)
-        told[f"taps_{n}"] = {role: [tap.index, tap.scale] for role, tap in taps.items()}
+    for n, wired in enumerate(wired_table(notes.wired), 1):
+        told[f"bay_{n}"] = wired
     for n, logged in enumerate(notes.events, 1):
-        told[f"event_{n}"] = {"seq": logged.seq, **_event(logged.event)}
+        told[f"event_{n}"] = {"seq": logged.seq, **event_table(logged.event)}
     return [
         "[Public Record_Information #1]",
         "Source=ftu-agent",
@@ -139,21 +140,22 @@ def _entries(lines: Sequence[str]) -> Iterable[tuple[str, str]]:
 
 def _notes(told: Mapping[str, Any]) -> Notes:
     mark = told["mark"]
-    numbers = [n for n in range(1, len(told)) if f"bay_{n}" in told]
+    bays = [told[f"bay_{n}"] for n in range(1, len(told)) if f"bay_{n}" in told]
     events = [told[f"event_{n}"] for n in range(1, len(told)) if f"event_{n}" in told]
     return Notes(
         stamp=Stamp(**told["stamp"]),
-        layout=_read_layout(told["layout"]),
+        layout=read_layout(told["layout"]),
         mark=Mark(**{**mark, "supply": tuple(map(tuple, mark["supply"]))}),
         axis=tuple((int(index), int(start_us)) for index, start_us in told["axis"]),
         breaks=tuple(map(int, told["breaks"])),
-        wired=tuple(_read_wired(told, n) for n in numbers),
-        events=tuple(Logged(_read_event(each), each["seq"]) for each in events),
+        wired=tuple(read_wired(bays)),
+        events=tuple(Logged(read_event(each), each["seq"]) for each in events),
         cut=bool(told["cut"]),
     )
 
 
-def _layout(layout: Layout) -> dict[str, Any]:
+def layout_table(layout: Layout) -> dict[str, Any]:
+    """A layout as JSON holds it; exact."""
     rate = layout.rate_hz or Fraction(0)
     return {
         "sensor": layout.sensor,
@@ -162,21 +164,37 @@ def _layout(layout: Layout) -> dict[str, Any]:
     }
 
 
-def _read_layout(told: Mapping[str, Any]) -> Layout:
+def read_layout(told: Mapping[str, Any]) -> Layout:
+    """The inverse of `layout_table`."""
     channels = tuple(Channel(*channel) for channel in told["channels"])
     return Layout(told["sensor"], channels, Fraction(*told["rate"]))
 
 
-def _read_wired(told: Mapping[str, Any], n: int) -> tuple[Bay, Settings, Taps]:
-    """A bay of an agent that had other keys: those it did not have are the defaults."""
+def wired_table(wired: Iterable[Wired]) -> list[dict[str, Any]]:
+    """Bays with their settings and taps as JSON holds them; exact."""
+    return [
+        {
+            "bay": asdict(bay),
+            "settings": asdict(settings),
+            "taps": {role: [tap.index, tap.scale] for role, tap in taps.items()},
+        }
+        for bay, settings, taps in wired
+    ]
+
+
+def read_wired(told: Iterable[Mapping[str, Any]]) -> list[Wired]:
+    """The inverse; of an agent that had other keys, those it did not have are the defaults."""
     known = {field.name for field in fields(Bay)}
-    bay = Bay(**{key: value for key, value in told[f"bay_{n}"].items() if key in known})
-    stated = {key: value for key, value in told[f"settings_{n}"].items() if key in KEYS}
-    taps = {role: Tap(int(i), float(scale)) for role, (i, scale) in told[f"taps_{n}"].items()}
-    return bay, replace(defaults(bay), **stated), taps
+    wired: list[Wired] = []
+    for each in told:
+        bay = Bay(**{key: value for key, value in each["bay"].items() if key in known})
+        stated = {key: value for key, value in each["settings"].items() if key in KEYS}
+        taps = {role: Tap(int(i), float(scale)) for role, (i, scale) in each["taps"].items()}
+        wired.append((bay, replace(defaults(bay), **stated), taps))
+    return wired
 
 
-def _event(event: Event) -> dict[str, Any]:
+def event_table(event: Event) -> dict[str, Any]:
     """Its fields that are not the default; floats to the last bit, as JSON of Python has them."""
     empty = Event(event="", bay="", t_us=-1)
     return {
@@ -186,7 +204,8 @@ def _event(event: Event) -> dict[str, Any]:
     }
 
 
-def _read_event(told: Mapping[str, Any]) -> Event:
+def read_event(told: Mapping[str, Any]) -> Event:
+    """The inverse of `event_table`."""
     values = {key: value for key, value in told.items() if key != "seq"}
     for key in (*_THREE, "bounds_us"):
         if key in values:

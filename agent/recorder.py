@@ -39,8 +39,8 @@ AFTER_CYCLES = 12
 LONGEST_PAST_CYCLES = 100
 # A story that does not end is cut: 5 s at 50 Hz, six times an ordinary one.
 LONGEST_CYCLES = 250
-# A decision that would begin a story of its own here comes at most so late; until then a story
-# that is complete waits, so that what overlaps is one record.
+# A story that is complete waits for so long: a fault whose record would overlap is still part of
+# it, and so is what ends slowly, as an operation after 0.3 s.
 _MEET_CYCLES = PAST_CYCLES + 4
 _BREAKS = Quality.GAP | Quality.INVALID
 
@@ -163,12 +163,11 @@ class Recorder:
         if self._open is not None:
             self._open.events.extend(events)
         for logged in events:
-            if logged.event.event not in TRIGGERS:
-                continue
             decided = self._index(logged.event.t_us, piece)
-            if self._open is None:
+            if self._open is None and logged.event.event in TRIGGERS:
                 self._open = self._opened(logged.event, piece, decided)
-            self._open.until = max(self._open.until, decided + 1 + AFTER_CYCLES * self._cycle)
+            if self._open is not None:  # what follows belongs to it: operate, cleared, restored
+                self._open.until = max(self._open.until, decided + 1 + AFTER_CYCLES * self._cycle)
 
     def _opened(self, event: Event, piece: Piece, decided: int) -> _Open:
         begin = min(decided, self._inception(event, piece)) - PAST_CYCLES * self._cycle

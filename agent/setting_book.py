@@ -252,7 +252,7 @@ def diff(site: Path, before: str, after: str) -> int:
     Each is the number of a version, "active", "defaults", or a file.
     """
     book = Book(site)
-    lines = list(_differences(book, _named(book, before), _named(book, after)))
+    lines = list(differences(book, _named(book, before), _named(book, after)))
     for line in lines:
         print(line)
     return FOUND if lines else DONE
@@ -267,7 +267,8 @@ def _named(book: Book, name: str) -> Stated:
     return book.content(setting_sheet.read(Path(name)), name)
 
 
-def _differences(book: Book, before: Stated, after: Stated) -> Iterator[str]:
+def differences(book: Book, before: Stated, after: Stated) -> Iterator[str]:
+    """A line for each key that changes. Raises: SiteError."""
     old, new = (book.settings(each, "settings") for each in (before, after))
     for bay in old:
         for name, key in KEYS.items():
@@ -362,7 +363,7 @@ def _add(book: Book, content: Stated, author: str, reason: str, made_from: int) 
     if active is not None and active.digest == digest(content):
         print(f"the same as version {active.number}; nothing to change")
         return DONE
-    changes = list(_differences(book, book.ruling(), content))
+    changes = list(differences(book, book.ruling(), content))
     version = book.store.commit(
         content, author=author, reason=reason, made_from=made_from, at=datetime.now(UTC)
     )

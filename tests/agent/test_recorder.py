@@ -27,9 +27,16 @@ def test_a_story_holds_what_was_before_the_inception_and_after_the_last_decision
     assert inception - (PAST_CYCLES + 5) * CYCLE <= first <= inception - PAST_CYCLES * CYCLE
     shown = events[-1]
     assert (shown.event, story.cut) == ("fault_cleared", False)
-    last = next(e for e in events if e.event == "fault").t_us * 4 // 1000
+    last = shown.t_us * 4 // 1000
     assert end == last + 1 + AFTER_CYCLES * CYCLE
     assert [each.seq for each in story.events] == list(range(1, len(events) + 1))
+
+
+def test_an_operation_and_the_clearing_are_in_the_record_of_their_fault() -> None:
+    layout, samples = simulated(fault(1.0, 0.6), seconds=3.4)
+    _, (story,) = told(cut(layout, samples, [20]), wired(layout))
+    names = [each.event.event for each in story.events]
+    assert {"fault", "operate", "fault_cleared"} <= set(names)
 
 
 def test_samples_are_kept_as_they_came() -> None:
