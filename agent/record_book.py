@@ -14,15 +14,17 @@ from typing import Any
 from agent import terminal_plot, words
 from agent.errors import AgentError, RecordError, UsageError
 from agent.record_notes import Notes, read
-from agent.record_replay import blocks, cases, load
+from agent.record_replay import again, blocks, cases, load
 from agent.record_sheet import in_words, sheet_of
 from agent.recorder import cause
 from agent.records import event_json
+from agent.sensors import comtrade
 from agent.sensors.comtrade_write import files, single
 from agent.site import SiteFile
 from agent.site import load as load_site
 from agent.store.entries import utc_text
 from agent.store.record_files import EXTENSION, FOLDER, Held, held, path_of
+from agent.verdicts import changes, told
 
 DONE, FOUND = 0, 1
 _HEAD_BYTES = 64 * 1024
@@ -85,10 +87,14 @@ def _line(record: Held, notes: Notes) -> str:
 
 
 def show(site: Path, wanted: str, *, as_json: bool) -> int:
-    """What a record tells: its clock, its channels, and every event with its why."""
+    """What a record tells: its clock, its channels, and every event with its why.
+
+    1 when it does not lead to the same decisions again: another version of the agent, or elements
+    that remember more than the record holds.
+    """
     _, folder = folder_of(site)
     path = path_of(folder, wanted)
-    notes = head(path)
+    record, notes = load(path)
     if as_json:
         for event in notes.told:
             print(json.dumps(event_json(event, record=path.stem)))
@@ -102,7 +108,21 @@ def show(site: Path, wanted: str, *, as_json: bool) -> int:
         for name, value in event.why.items():
             shown = f"{value:.6g}" if isinstance(value, float) else str(value)
             print(f"    {name.replace('_', ' '):32} {shown}")
-    return DONE
+    return _rebuilt(record, notes)
+
+
+def _rebuilt(record: comtrade.Record, notes: Notes) -> int:
+    """Whether the samples lead to the same decisions again, in words."""
+    anew = list(again(record, notes))
+    if anew == notes.told:
+        print("\ndecided on again: the same to the last bit")
+        return DONE
+    print("\ndecided on again: NOT the same (then / now)")
+    for change in changes(notes.told, anew):
+        print(f"    bay {change.bay}: {told(change.before)} / {told(change.after)}")
+    if [event.event for event in anew] == [event.event for event in notes.told]:
+        print("    the quantities of some decision differ")
+    return FOUND
 
 
 def export(site: Path, wanted: str, revision: int, to: Path) -> int:

@@ -8,12 +8,10 @@ What it answers, a disagreement, guard tells in lane h. See docs/decisions/0034.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import socket
 import struct
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agent.records import Block, Event, Quality
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only a guard with a shadow pays for
+    import subprocess
+
     from agent.detect.detector import Detector
     from agent.detect.settings import Settings
 
@@ -109,17 +109,17 @@ class Shadow:
         if self._socket is not None:
             self._socket.close()
         if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(0.0)
-            if self._process.returncode is None:
+            if self._process.poll() is None:
                 self._process.kill()
-                self._process.wait()
+            self._process.wait()
         self._socket = self._process = None
         self._sources = {}
         self._waiting.clear()
         self._waiting_bytes, self._losing = 0, False
 
     def _start(self) -> None:
+        import subprocess
+
         self._starts += 1
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)

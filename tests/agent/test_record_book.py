@@ -89,8 +89,19 @@ def test_show_tells_the_why_in_words(terminal: Terminal) -> None:
     assert "ALARM FAULT, bay head, BC" in text
     assert "phase pickup amps                880" in text
     assert "by gnss, error up to 1e-06 s" in text
+    assert "decided on again: the same to the last bit" in text
     (first, *_) = (json.loads(line) for line in terminal.record("show", 1, "--json").splitlines())
     assert (first["event"], first["why"]["phase_pickup_amps"]) == ("fault", 880.0)
+
+
+def test_show_says_where_a_record_is_not_decided_alike(terminal: Terminal) -> None:
+    path = terminal.paths()[0]
+    path.write_bytes(
+        path.read_bytes().replace(b'"phase_pickup_amps":880.0', b'"phase_pickup_amps":8e4')
+    )
+    text = terminal.record("show", 1, status=1)
+    assert "NOT the same" in text
+    assert "bay head: ALARM fault BC" in text
 
 
 @pytest.mark.parametrize(("revision", "extension"), [("1999", ".cfg"), ("2013", ".cff")])
