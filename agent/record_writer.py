@@ -8,6 +8,7 @@ full or refuses, records are lost and said so; decisions and the log go on.
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from agent.store.record_files import DROPPED, LOST, STORED, RecordFiles
 WAITING_STORIES = 12
 # Nothing that was told waits for long, but nobody may fetch it any more: the newest stay.
 _TOLD = 256
+_SWITCH_S = 0.001
 # How long the end of guard waits for the disk.
 GOODBYE_S = 2.0
 
@@ -55,6 +57,8 @@ class RecordWriter:
         self._queue: queue.Queue[tuple[Story, Stamp] | None] = queue.Queue(WAITING_STORIES)
         self._told: deque[Told] = deque(maxlen=_TOLD)
         self.stored = self.dropped = self.lost = 0
+        # Guard waits at most so long for an interpreter that is busy here; Python's own is 5 ms.
+        sys.setswitchinterval(_SWITCH_S)
         self._thread = threading.Thread(target=self._work, name="records", daemon=True)
         self._thread.start()
 
