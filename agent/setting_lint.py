@@ -669,8 +669,8 @@ CHECKS = (
         "undervoltage within supply",
         "warning",
         ("undervoltage_share",),
-        "supply may stay at 0.90 (EN 50160), and a dip ends 0.02 above its start",
-        _outside("undervoltage_share", 0.0, 0.88, "a dip at 0.90 of nominal may never end"),
+        "supply may stay at 0.93 (GB/T 12325, 10 kV), and a dip ends 0.02 above its start",
+        _outside("undervoltage_share", 0.0, 0.91, "a dip at 0.93 of nominal may never end"),
     ),
     Check(
         "undervoltage too deep",
@@ -683,8 +683,8 @@ CHECKS = (
         "swell within supply",
         "warning",
         ("overvoltage_share",),
-        "supply may stay at 1.10 (EN 50160), and a swell ends 0.02 below its start",
-        _outside("overvoltage_share", 1.12, 2.0, "a swell at 1.10 of nominal may never end"),
+        "supply may stay at 1.07 (GB/T 12325, 10 kV), and a swell ends 0.02 below its start",
+        _outside("overvoltage_share", 1.09, 2.0, "a swell at 1.07 of nominal may never end"),
     ),
     Check(
         "swell out of reach",

@@ -42,14 +42,15 @@ def test_a_record_of_a_golden_case_tells_the_same_events(
         assert bare(again(record, notes, size=37)) == live
 
 
-@pytest.mark.parametrize("frequency_hz", [47.3, 49.9, 50.0, 52.4])
-@pytest.mark.parametrize("rate_hz", [1600, 12_800])
+@pytest.mark.parametrize(
+    ("frequency_hz", "rate_hz"), [(47.3, 1600), (49.9, 4000), (50.0, 12_800), (52.4, 6400)]
+)
 def test_off_nominal_frequency_and_any_rate_are_rebuilt(
     frequency_hz: float, rate_hz: int, tmp_path: Path
 ) -> None:
     layout, samples = simulated(
-        Happening("fault", 1.31, 0.2, kind="BC"),
-        seconds=2.6,
+        Happening("fault", 2.61, 0.2, kind="BC"),  # what is slow has been told by then
+        seconds=3.9,
         rate_hz=rate_hz,
         frequency_hz=frequency_hz,
     )
@@ -59,7 +60,9 @@ def test_off_nominal_frequency_and_any_rate_are_rebuilt(
     (path,) = tmp_path.glob("*.cff")
     record, notes = load(path)
     assert (notes.mark.frequency_mhz == 50_000) == (frequency_hz in (49.9, 50.0))
-    assert bare(again(record, notes)) == bare(events, stories[0].sample_us(notes.mark.index))
+    begin_us = stories[0].sample_us(notes.mark.index)
+    live = [e for e in events if e.t_us >= begin_us]
+    assert bare(again(record, notes)) == bare(live, begin_us)
 
 
 def test_a_gap_and_a_clock_that_is_slewed_are_rebuilt(tmp_path: Path) -> None:
