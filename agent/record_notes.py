@@ -139,18 +139,30 @@ def _entries(lines: Sequence[str]) -> Iterable[tuple[str, str]]:
 
 
 def _notes(told: Mapping[str, Any]) -> Notes:
-    mark = told["mark"]
     bays = [told[f"bay_{n}"] for n in range(1, len(told)) if f"bay_{n}" in told]
     events = [told[f"event_{n}"] for n in range(1, len(told)) if f"event_{n}" in told]
     return Notes(
         stamp=Stamp(**told["stamp"]),
         layout=read_layout(told["layout"]),
-        mark=Mark(**{**mark, "supply": tuple(map(tuple, mark["supply"]))}),
+        mark=_read_mark(told["mark"]),
         axis=tuple((int(index), int(start_us)) for index, start_us in told["axis"]),
         breaks=tuple(map(int, told["breaks"])),
         wired=tuple(read_wired(bays)),
         events=tuple(Logged(read_event(each), each["seq"]) for each in events),
         cut=bool(told["cut"]),
+    )
+
+
+def _read_mark(told: Mapping[str, Any]) -> Mark:
+    return Mark(
+        index=int(told["index"]),
+        frequency_mhz=int(told["frequency_mhz"]),
+        estimate_mhz=told["estimate_mhz"],
+        supply=tuple(tuple(states) for states in told["supply"]),
+        learned=tuple(
+            tuple((str(name), tuple(numbers)) for name, numbers in of_bay)
+            for of_bay in told.get("learned", ())
+        ),
     )
 
 

@@ -76,6 +76,8 @@ class Detector:
         for bay, states in zip(self._bays, mark.supply, strict=True):
             if any(state is not None for state in states):
                 bay.resume_supply(states, since_us)
+        for bay, learned in zip(self._bays, mark.learned, strict=False):
+            bay.relearn(learned)
 
     def meters(self) -> list[Meter]:
         """What every bay measures now; empty before there is anything."""

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from agent.detect.bay import BayDetector
+from agent.detect.bay import BayDetector, Learned
 from agent.detect.crossings import Crossings
 from agent.detect.front_end import FrontEnd, Stretch
 from agent.detect.instants import Instants
@@ -39,13 +39,14 @@ class Mark:
     """Where a record may begin so that its replay decides bit for bit what was decided here.
 
     index: of the sample that comes next; frequency_mhz, estimate_mhz: SupplyFrequency.state then;
-    supply: DEAD, LIVE or None of each phase, bay by bay.
+    supply: DEAD, LIVE or None of each phase, bay by bay. learned: BayDetector.learned, bay by bay.
     """
 
     index: int
     frequency_mhz: int
     estimate_mhz: int | None
     supply: tuple[tuple[int | None, ...], ...]
+    learned: tuple[Learned, ...] = ()
 
 
 class Samples:
@@ -103,7 +104,8 @@ class Samples:
 
     def _mark(self, index: int) -> None:
         supply = tuple(bay.supply_states for bay in self._bays)
-        self.marks.append(Mark(index, *self._frequency.state, supply))
+        learned = tuple(bay.learned for bay in self._bays)
+        self.marks.append(Mark(index, *self._frequency.state, supply, learned))
 
     def meters(self) -> list[Meter]:
         """What every bay measures over the last ten cycles; empty before there is one."""

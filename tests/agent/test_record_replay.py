@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.detect.function import Now
+from agent.detect.functions.voltages import Voltages
+from agent.detect.look import Look
 from agent.errors import RecordError
 from agent.record_replay import again, blocks, load
-from agent.records import Block, Quality
+from agent.records import Block, Event, Quality
 from agent.sensors import comtrade
 from agent.sensors.simulated import Happening
 from tests.agent.stories import GOLDEN, bare, cut, golden, simulated, stored, told, wired
@@ -63,6 +68,41 @@ def test_off_nominal_frequency_and_any_rate_are_rebuilt(
     begin_us = stories[0].sample_us(notes.mark.index)
     live = [e for e in events if e.t_us >= begin_us]
     assert bare(again(record, notes)) == bare(live, begin_us)
+
+
+class Learning(Voltages):
+    """Learns the load from every slow look, with a memory that never ends, and tells it."""
+
+    level = 0.0
+
+    def look(self, look: Look) -> list[Event]:
+        self.level += 0.1 * (look.channels["ia"].rms() - self.level)
+        return super().look(look)
+
+    def step(self, now: Now) -> list[Event]:
+        return [replace(e, why={**e.why, "level": self.level}) for e in super().step(now)]
+
+    def learned(self) -> list[float]:
+        return [self.level]
+
+    def relearn(self, numbers: Sequence[float]) -> None:
+        (self.level,) = numbers
+
+
+def test_what_a_function_has_learnt_before_is_in_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.detect.bay.Voltages", Learning)
+    layout, samples = simulated(Happening("fault", 1.3, 0.2, kind="ABC"), seconds=2.4)
+    events, stories = told(cut(layout, samples, [20]), wired(layout))
+    stored(tmp_path, stories)
+    (path,) = tmp_path.glob("*.cff")
+    record, notes = load(path)
+    assert bare(again(record, notes)) == bare(events, stories[0].sample_us(notes.mark.index))
+    (dip,) = (e for e in notes.told if e.event == "dip")
+    assert float(dip.why["level"]) > 20.0
+    forgetful = replace(notes, mark=replace(notes.mark, learned=()))
+    assert bare(again(record, forgetful)) != bare(notes.told)
 
 
 def test_a_gap_and_a_clock_that_is_slewed_are_rebuilt(tmp_path: Path) -> None:
@@ -118,8 +158,6 @@ def test_a_record_cut_just_after_t_still_yields_the_event(
 
 
 def test_other_settings_may_decide_otherwise(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     layout, samples = simulated(Happening("fault", 1.3, 0.2, kind="BC", amps=1500), seconds=2.4)
     _, stories = told(cut(layout, samples, [20]), wired(layout))
     stored(tmp_path, stories)
