@@ -21,6 +21,8 @@ phase_inverse_curve = "C"
 ```sh
 ftu-agent settings export --site FILE --output sheet.toml    # every key; defaults commented out
 ftu-agent settings lint sheet.toml --site FILE               # everything wrong with it, at once
+ftu-agent settings try sheet.toml --site FILE                # what it changes on stored records
+ftu-agent settings shadow sheet.toml --author ops-2 --reason "study 14" --site FILE  # beside them
 ftu-agent settings commit sheet.toml --author ops-2 --reason "study 14" --site FILE
 ftu-agent settings rollback --author ops-2 --reason "motor start" --site FILE
 ```

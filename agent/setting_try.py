@@ -22,8 +22,8 @@ from agent.site import Bay
 from agent.store.record_files import FOLDER
 from agent.verdicts import Change, changes, told
 
-# Nobody wonders for less; then progress is told as often.
-PATIENCE_S = 2.0
+# Nobody wonders for less; afterwards progress is told now and then.
+PATIENCE_S, EVERY_S = 2.0, 10.0
 _WIDTH = 38  # of a verdict in the table
 
 Both = tuple[list[Event], list[Event]]
@@ -120,13 +120,14 @@ class Progress:
     def __init__(self, total: int, now: Callable[[], float] = time.monotonic) -> None:
         self._total = total
         self._now = now
-        self._began = self._told = now()
+        self._began = now()
+        self._due = self._began + PATIENCE_S
 
     def at(self, done: int) -> None:
         """So many are done."""
         now = self._now()
-        if now - self._told < PATIENCE_S or not done:
+        if now < self._due or not done:
             return
-        self._told = now
+        self._due = now + EVERY_S
         left_s = (now - self._began) / done * (self._total - done)
         tell(f"{done} of {self._total} records, {left_s:.0f} s to go")

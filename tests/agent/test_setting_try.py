@@ -101,7 +101,7 @@ def test_a_damaged_record_is_told_and_the_others_are_tried(terminal: Terminal) -
 
 
 def test_progress_is_told_from_two_seconds_on(capsys: pytest.CaptureFixture[str]) -> None:
-    times = iter([0.0, 0.5, 1.9, 2.1, 3.0, 4.2])
+    times = iter([0.0, 0.5, 1.9, 2.1, 12.0, 12.2])
     progress = Progress(10, lambda: next(times))
     for done in range(5):
         progress.at(done)
