@@ -103,6 +103,7 @@ class RecordWriter:
                 self._files = self._open()
             record, dropped = self._files.keep(utc_us, bay, size, single(sheet))
         except (StoreError, ValueError, ArithmeticError, MemoryError) as error:
+            self._files = None  # the folder may be another one when the next story comes
             self._lose(str(error), story)
             return
         self.stored += 1

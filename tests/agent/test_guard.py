@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent import wiring
 from agent.clock import Clock
 from agent.detect.detector import Detector
 from agent.detect.settings import defaults
@@ -25,6 +26,8 @@ from agent.record_notes import Notes
 from agent.record_replay import again, load
 from agent.record_writer import RecordWriter
 from agent.records import Block, Channel, Layout, Notice, Quality
+from agent.sensors import channels
+from agent.sensors.comtrade import Comtrade
 from agent.sensors.contract import Item
 from agent.store import cbor, entries, entry
 from agent.store.journal import Journal, Stored, export
@@ -440,3 +443,61 @@ def test_a_record_that_was_open_when_the_source_stalls_ends_there(tmp_path: Path
     (path,) = (tmp_path / "records").iterdir()
     notes: Notes = load(path)[1]
     assert notes.cut
+
+
+class Recorded(Comtrade):
+    """The driver itself, which also tells when it has ended."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.ended = asyncio.Event()
+
+    async def stream(self) -> AsyncGenerator[Block | Notice, None]:
+        async for item in super().stream():
+            yield item
+        self.ended.set()
+
+
+def test_what_the_log_says_of_a_recorded_case_is_what_its_record_says_again(tmp_path: Path) -> None:
+    """The whole way: a driver with blocks of its own, guard, log and record; bit for bit."""
+    case = Path("hil/golden/short-bc/F1-head.cfg")
+    sensor = Recorded(name="wire", path=case, now_us=lambda: 7_000_013, real_time=False)
+
+    def wire(seen: Layout) -> Detector:
+        uses = channels.derive(seen).uses
+        return Detector(seen, [(BAY, defaults(BAY), wiring.taps(seen, uses, BAY))])
+
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        watching = guard(journal, tmp_path, [], records=recording(tmp_path))
+        watching._sensors, watching._wire = [sensor], wire
+        run(watching)
+    (path,) = (tmp_path / "records").iterdir()
+    record, notes = load(path)
+    logged = [
+        (seq, entries.entry_event(cbor.loads(payload))[0])
+        for seq, payload in _lane(tmp_path, "a")
+        if entry.as_dict(cbor.loads(payload))["type"] == "event"
+    ]
+    whys = {
+        seq: why
+        for _, payload in _lane(tmp_path, "h")
+        if entry.as_dict(cbor.loads(payload))["type"] == "why"
+        for _, seq, why in [entries.entry_why(cbor.loads(payload))]
+    }
+    begin_us = notes.stamp.mono_us
+    live = [
+        (e.event, e.kind, e.t_us - begin_us, e.onset_us and e.onset_us - begin_us, whys[seq])
+        for seq, e in logged
+        if e.event not in ("started", "sensor_trouble")
+    ]
+    assert [each[0] for each in live].count("fault") == 1
+    anew = [(e.event, e.kind, e.t_us, e.onset_us, dict(e.why)) for e in again(record, notes)]
+    assert anew == live
+
+
+def _lane(folder: Path, lane: str) -> list[tuple[int, bytes]]:
+    return [
+        (item.seq, item.payload)
+        for name, item in export(folder / "log")
+        if name == lane and isinstance(item, Stored)
+    ]
