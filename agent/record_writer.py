@@ -24,6 +24,8 @@ from agent.store.record_files import DROPPED, LOST, STORED, RecordFiles
 
 # Stories at once: six bays with a fault each, and as many again while the disk is slow.
 WAITING_STORIES = 12
+# And at most so many bytes of them: five long ones of 48 channels at 12.8 kHz.
+WAITING_BYTES = 64 << 20
 # Nothing that was told waits for long, but nobody may fetch it any more: the newest stay.
 _TOLD = 256
 _SWITCH_S = 0.001
@@ -57,6 +59,9 @@ class RecordWriter:
         self._queue: queue.Queue[tuple[Story, Stamp] | None] = queue.Queue(WAITING_STORIES)
         self._told: deque[Told] = deque(maxlen=_TOLD)
         self.stored = self.dropped = self.lost = 0
+        self._counting = threading.Lock()
+        # Bytes handed over and bytes dealt with, each counted by one thread alone.
+        self._taken_bytes = self._done_bytes = 0
         # Guard waits at most so long for an interpreter that is busy here; Python's own is 5 ms.
         sys.setswitchinterval(_SWITCH_S)
         self._thread = threading.Thread(target=self._work, name="records", daemon=True)
@@ -64,10 +69,16 @@ class RecordWriter:
 
     def take(self, story: Story, stamp: Stamp) -> None:
         """Keep a story, whose first sample stood at `stamp`. Never waits."""
+        size = _size(story)
+        waiting = self._taken_bytes - self._done_bytes
         try:
+            if waiting and waiting + size > WAITING_BYTES:
+                raise queue.Full
             self._queue.put_nowait((story, stamp))
         except queue.Full:
-            self._lose(f"{WAITING_STORIES} records wait to be written already", story)
+            self._lose(f"{waiting} bytes of records wait to be written already", story)
+        else:
+            self._taken_bytes += size
 
     def told(self) -> list[Told]:
         """What became of them since the last call."""
@@ -84,6 +95,7 @@ class RecordWriter:
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
             self._keep(*item)
+            self._done_bytes += _size(item[0])
 
     def _keep(self, story: Story, stamp: Stamp) -> None:
         try:
@@ -96,7 +108,7 @@ class RecordWriter:
                 station=self._station,
                 offset_min=self._offset_min,
             )
-            size = sum(piece.counts.size for piece in story.pieces) * 4 + _HEAD_BYTES
+            size = _size(story) + _HEAD_BYTES
             utc_us = stamp.utc_us + sheet.trigger_us
             bay = cause(notes.told).bay
             if self._files is None:
@@ -113,9 +125,15 @@ class RecordWriter:
             self._told.append(Told(DROPPED, f"{dropped} oldest for {record.name}"))
 
     def _lose(self, why: str, story: Story) -> None:
-        self.lost += 1
+        with self._counting:  # guard loses what finds no place, the thread what finds no disk
+            self.lost += 1
         told = f"{self.lost} since the start; {_keys(story)}: {why}"
         self._told.append(Told(LOST, told))
+
+
+def _size(story: Story) -> int:
+    """Bytes of its samples, here and, at most, on disk but for their numbers."""
+    return sum(piece.counts.nbytes for piece in story.pieces)
 
 
 def _keys(story: Story) -> str:
