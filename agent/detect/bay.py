@@ -14,6 +14,10 @@ from functools import partial
 from math import inf, isnan
 
 from agent.detect.function import Function, Now
+from agent.detect.functions.conductors import Conductors
+from agent.detect.functions.earth_faults import EarthFaults
+from agent.detect.functions.high_impedance_faults import HighImpedanceFaults
+from agent.detect.functions.sensor_watch import SensorWatch
 from agent.detect.functions.short_circuits import ShortCircuits
 from agent.detect.functions.supplies import Supplies
 from agent.detect.functions.timed_stages import TimedStages
@@ -50,7 +54,11 @@ class BayDetector:
         telling = Telling(bay.name)
         self._supplies = Supplies(bay, settings, telling, situation)
         self._functions: tuple[Function, ...] = (
+            SensorWatch(bay, settings, cycle_us, telling, situation),
             ShortCircuits(bay, settings, cycle_us, telling, situation),
+            EarthFaults(bay, settings, cycle_us, telling, situation),
+            HighImpedanceFaults(bay, settings, telling, situation),
+            Conductors(bay, telling, situation),
             Voltages(bay, settings, telling, situation),
             self._supplies,
         )
