@@ -215,6 +215,13 @@ def _residual_above_phase(seen: Seen) -> str:
     return "" if residual < phase else f"the phases start at {phase:.4g} A already"
 
 
+def _earth_above_residual(seen: Seen) -> str:
+    start, pickup = seen.settings.earth_start_amps, seen.settings.residual_pickup_amps
+    if start < pickup or not seen.stated & {"earth_start_amps", "residual_pickup_amps"}:
+        return ""
+    return f"50N starts at {pickup:.4g} A already"
+
+
 def _floor_above_share(seen: Seen) -> str:
     most = EXPLAINING_SHARE * seen.settings.phase_pickup_amps
     if seen.settings.change_floor_amps <= most:
@@ -506,6 +513,27 @@ CHECKS = (
         ("residual_pickup_amps",),
         "an earth fault carries no load: 50N is there to be more sensitive",
         _residual_above_phase,
+    ),
+    Check(
+        "67N above 50N",
+        "warning",
+        ("earth_start_amps", "residual_pickup_amps"),
+        "67N is there for the earth faults that lie below 50N",
+        _earth_above_residual,
+    ),
+    Check(
+        "67N deaf to resistance",
+        "warning",
+        ("earth_start_share",),
+        "a kiloohm displaces the neutral of a large cable network by a few per cent",
+        _outside("earth_start_share", 0.003, 0.1, "faults of a kiloohm are not looked for"),
+    ),
+    Check(
+        "50AF deaf to dry ground",
+        "warning",
+        ("arc_start_amps",),
+        "dry sand and asphalt let tenths of an ampere through",
+        _outside("arc_start_amps", 0.01, 2.0, "most high-impedance faults stay below"),
     ),
     Check(
         "change floor above a fault's share",

@@ -85,6 +85,14 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ),
     ("50N above 50P", {"residual_pickup_amps": 880.0}, {"residual_pickup_amps": 870.0}, {}),
     (
+        "67N above 50N",
+        {"earth_start_amps": 30.0, "residual_pickup_amps": 30.0},
+        {"earth_start_amps": 29.0, "residual_pickup_amps": 30.0},
+        {},
+    ),
+    ("67N deaf to resistance", {"earth_start_share": 0.15}, {"earth_start_share": 0.1}, {}),
+    ("50AF deaf to dry ground", {"arc_start_amps": 3.0}, {"arc_start_amps": 2.0}, {}),
+    (
         "change floor above a fault's share",
         {"change_floor_amps": 230.0},
         {"change_floor_amps": 220.0},
