@@ -255,7 +255,7 @@ def _add_record(verbs: Verbs) -> None:
             name,
             help=help_text,
             description=help_text[0].upper() + help_text[1:] + ".",
-            epilog=f"Example: ftu-agent record {name} {example} --site examples/feeder.toml",
+            epilog=f"Example: ftu-agent record {name} {example}--site examples/feeder.toml",
         )
         added.add_argument("--site", required=True, type=Path, metavar="FILE", help="the site file")
         return added
@@ -265,10 +265,10 @@ def _add_record(verbs: Verbs) -> None:
 
     listed = word("list", "every record: when, bay, kind, direction, alarm, size", "")
     listed.add_argument("--json", action="store_true", help="one JSON object a line")
-    shown = word("show", "what a record tells: each event with its why", "17")
+    shown = word("show", "what a record tells: each event with its why", "17 ")
     one(shown)
     shown.add_argument("--json", action="store_true", help="one JSON object a line")
-    export = word("export", "a record as COMTRADE for other tools", "17 --as 1999 --to out")
+    export = word("export", "a record as COMTRADE for other tools", "17 --as 1999 --to out ")
     one(export)
     export.add_argument(
         "--as",
@@ -280,7 +280,7 @@ def _add_record(verbs: Verbs) -> None:
     export.add_argument(
         "--to", type=Path, default=Path(), metavar="DIR", help="where to; else here"
     )
-    plot = word("plot", "a record as a picture in the terminal, and as PNG", "17 --to out")
+    plot = word("plot", "a record as a picture in the terminal, and as PNG", "17 --to out ")
     one(plot)
     plot.add_argument("--to", type=Path, metavar="DIR", help="also a PNG, DIR/NAME.png")
     plot.add_argument(
@@ -336,6 +336,7 @@ def _add_looking(word: Word) -> None:
     _sheet(lint)
     trial = word("try", "which verdicts on stored records a sheet would change; status 1: some")
     _sheet(trial)
+    trial.epilog = "Example: ftu-agent settings try sheet.toml more/ --site examples/feeder.toml"
     trial.add_argument(
         "records",
         nargs="*",
@@ -347,6 +348,10 @@ def _add_looking(word: Word) -> None:
     shadow = word("shadow", "settings that run beside those in force and tell where they differ")
     shadow.add_argument("what", metavar="FILE|off|show", help="a setting sheet (TOML), off or show")
     _by_whom(shadow, required=False)
+    shadow.epilog = (
+        "Example: ftu-agent settings shadow sheet.toml --author ops-2 --reason 'study 14' --site"
+        " examples/feeder.toml"
+    )
     diff = word("diff", "what changes from one to the other; status 1 when anything does")
     what = "a version's number, `active`, `defaults`, or a file; else"
     for name, letter, default in (("before", "A", "defaults"), ("after", "B", "active")):
