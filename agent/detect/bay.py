@@ -14,6 +14,8 @@ from functools import partial
 from math import inf, isnan
 
 from agent.detect.function import Function, Now
+from agent.detect.functions.distances import Distances
+from agent.detect.functions.outcomes import Outcomes
 from agent.detect.functions.short_circuits import ShortCircuits
 from agent.detect.functions.supplies import Supplies
 from agent.detect.functions.timed_stages import TimedStages
@@ -46,10 +48,14 @@ class BayDetector:
         self._situation = situation = Situation()
         telling = Telling(bay.name)
         self._supplies = Supplies(bay, settings, telling, situation)
+        self._distances = Distances(bay, cycle_us, telling, situation)
+        self._outcomes = Outcomes(bay, cycle_us, telling)
         self._functions: tuple[Function, ...] = (
             ShortCircuits(bay, settings, cycle_us, telling, situation),
             Voltages(bay, settings, telling, situation),
             self._supplies,
+            self._distances,
+            self._outcomes,
         )
         self._timed = TimedStages(settings, cycle_us, telling, situation)
         self._dues_us: list[int] = []  # they change with a step alone
@@ -173,6 +179,8 @@ class BayDetector:
             self._situation.disturbed_us = now.t_us
         self._changing = changing
         events = [event for each in self._functions for event in each.step(now)]
+        # What became of a fault, and where it is, is said of events of any function.
+        events = self._outcomes.follow(now, self._distances.follow(now, events))
         self._timed.wake(now.seen)
         self._dues_us = [due for each in self._functions for due in each.dues_us()]
         return events
