@@ -14,8 +14,12 @@ from functools import partial
 from math import inf, isnan
 
 from agent.detect.function import Function, Now
+from agent.detect.functions.conductors import Conductors
 from agent.detect.functions.distances import Distances
+from agent.detect.functions.earth_faults import EarthFaults
+from agent.detect.functions.high_impedance_faults import HighImpedanceFaults
 from agent.detect.functions.outcomes import Outcomes
+from agent.detect.functions.sensor_watch import SensorWatch
 from agent.detect.functions.short_circuits import ShortCircuits
 from agent.detect.functions.supplies import Supplies
 from agent.detect.functions.timed_stages import TimedStages
@@ -51,7 +55,11 @@ class BayDetector:
         self._distances = Distances(bay, cycle_us, telling, situation)
         self._outcomes = Outcomes(bay, cycle_us, telling)
         self._functions: tuple[Function, ...] = (
+            SensorWatch(bay, settings, cycle_us, telling, situation),
             ShortCircuits(bay, settings, cycle_us, telling, situation),
+            EarthFaults(bay, settings, cycle_us, telling, situation),
+            HighImpedanceFaults(bay, settings, telling, situation),
+            Conductors(bay, telling, situation),
             Voltages(bay, settings, telling, situation),
             self._supplies,
             self._distances,
@@ -153,6 +161,7 @@ class BayDetector:
     def look(self, look: Look) -> list[Event]:
         """Events of a slow look."""
         events = [event for each in self._functions for event in each.look(look)]
+        events = self._outcomes.follow_look(look, events)
         self._dues_us = [due for each in self._functions for due in each.dues_us()]
         return events
 

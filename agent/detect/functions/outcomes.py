@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isnan, sqrt
+from math import isnan, nan, sqrt
 
 from agent.detect.function import Now
 from agent.detect.levels import Levels
-from agent.detect.look import Look
+from agent.detect.look import CYCLES, Look
 from agent.detect.outcome import PERMANENT, SELF_CLEARED, UNTOLD, Outcome
 from agent.detect.sight import CURRENTS, VOLTAGES
 from agent.detect.supply import DEAD_SHARE
@@ -63,16 +63,32 @@ class Outcomes:
             followed.append(self._own(told, now, self._fault))
         return followed
 
+    def follow_look(self, look: Look, events: list[Event]) -> list[Event]:
+        """The same of what a slow look told: earth faults end there."""
+        if not any(event.event == "fault_cleared" for event in events):
+            return events
+        currents = [_last_cycle(look, role) for role in ("ia", "ib", "ic")]
+        volts = [_last_cycle(look, role) for role in ("ua", "ub", "uc")]
+        return [
+            self._ended(each, currents, volts) if each.event == "fault_cleared" else each
+            for each in events
+        ]
+
     def _followed(self, now: Now, event: Event) -> Event:
-        if event.event == "fault":
+        # Of what has no kind nothing proves that it is the fault of before.
+        if event.event == "fault" and event.kind is not None:
             told = self._element.fault(event.t_us, self._before(now, event))
             self._fault = event
             return replace(event, outcome=PERMANENT) if told == PERMANENT else event
         if event.event != "fault_cleared":
             return event
-        volts = now.seen[VOLTAGES]
+        return self._ended(event, now.seen[CURRENTS], now.seen[VOLTAGES])
+
+    def _ended(self, event: Event, currents: list[float], volts: list[float]) -> Event:
+        if not self._element.standing:
+            return event
         known = None if isnan(sum(volts)) else volts
-        told = self._element.cleared(event.t_us, three(now.seen[CURRENTS]), known)
+        told = self._element.cleared(event.t_us, three(currents), known)
         if told == UNTOLD:
             missing = f"outcome: {self._element.reason}"
             reasons = f"{event.undetermined}; {missing}" if event.undetermined else missing
@@ -132,3 +148,12 @@ class Outcomes:
         for name, amps in (("before", element.before), ("after", element.after)):
             why.update({f"{name}_{p}": x for p, x in zip("abc", amps or (), strict=False)})
         return why
+
+
+def _last_cycle(look: Look, role: str) -> float:
+    """RMS of the fundamental; NaN where there is no sensor."""
+    channel = look.channels.get(role)
+    if channel is None:
+        return nan
+    re, im = channel.cycle(CYCLES - 1)
+    return sqrt(re * re + im * im)

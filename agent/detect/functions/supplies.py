@@ -13,6 +13,7 @@ from agent.detect.sight import VOLTAGES
 from agent.detect.situation import Situation
 from agent.detect.supply import DEAD, LIVE, Supply
 from agent.detect.telling import Telling, exactly, three, us
+from agent.detect.trusted_volts import ROLES, trusted
 from agent.records import Event
 from agent.site import Bay
 
@@ -25,6 +26,7 @@ class Supplies:
     ) -> None:
         self._telling = telling
         self._situation = situation
+        self._doubted: set[str] = set()
         self._supply = Supply(
             bay.nominal_volts / 3**0.5, us(settings.dead_hold_ms), us(settings.live_hold_ms)
         )
@@ -50,7 +52,10 @@ class Supplies:
         """Voltages that confirm what was told; what was never seen is not quiet."""
         if self._situation.voltless:
             return
-        for row, state in enumerate(self._supply.states, VOLTAGES.start):
+        for phase, state in enumerate(self._supply.states):
+            row = VOLTAGES.start + phase
+            if ROLES[phase] in self._situation.distrusted:
+                continue
             if state == DEAD:
                 high[row] = min(high[row], self._supply.dead_volts)
             elif state != LIVE:
@@ -64,8 +69,15 @@ class Supplies:
         """`voltage_loss` and `voltage_restored`."""
         if self._situation.voltless:
             return []
+        doubted = {role for role in ROLES if role in self._situation.distrusted}
+        for role in doubted - self._doubted:
+            self._supply.doubt(ROLES.index(role))
+        self._doubted = doubted
+        volts = trusted(three(now.seen[VOLTAGES]), doubted)
+        if volts is None:
+            return []
         faulted = bool(self._situation.kind)
-        change = self._supply.step(now.t_us, now.since_us, three(now.seen[VOLTAGES]), faulted)
+        change = self._supply.step(now.t_us, now.since_us, volts, faulted)
         self._situation.supply = list(self._supply.states)
         return [] if change is None else [self._event(change, now)]
 

@@ -11,6 +11,7 @@ from agent.detect.sight import LINE, VOLTAGES
 from agent.detect.situation import Situation
 from agent.detect.supply import DEAD, LIVE
 from agent.detect.telling import Telling, exactly, three, us
+from agent.detect.trusted_volts import ROLES, trusted
 from agent.detect.undervoltage import Undervoltage
 from agent.records import Event
 from agent.site import Bay
@@ -48,8 +49,9 @@ class Voltages:
             high[row] = min(high[row], self._overvoltage.pickup_volts)
         if self._situation.voltless:
             return
-        for row, state in enumerate(self._situation.supply, VOLTAGES.start):
-            if state == LIVE:
+        for phase, state in enumerate(self._situation.supply):
+            row = VOLTAGES.start + phase
+            if state == LIVE and ROLES[phase] not in self._situation.distrusted:
                 low[row] = max(low[row], self._undervoltage.return_volts)
 
     def add_levels(self, levels: Levels) -> None:
@@ -67,7 +69,9 @@ class Voltages:
             events.append(self._swell(swell, now))
         if self._situation.voltless:
             return events
-        volts = three(now.seen[VOLTAGES])
+        volts = trusted(three(now.seen[VOLTAGES]), self._situation.distrusted)
+        if volts is None:
+            return events
         # A dip that sounds while the feeder is dead is the outage itself, told by supplies.py.
         told = self._undervoltage.step(now.t_us, now.since_us, volts)
         if told and DEAD not in self._situation.supply:

@@ -32,6 +32,7 @@ GOLDEN = (
     "short-bc", "short-abg", "short-abc", "saturated-bc", "evolving", "reclosed", "sag",
     "inrush-bank", "motor-start", "earth-isolated", "earth-resonant", "load-step", "supply-lost",
 )  # fmt: skip
+FAST = ("fault", "fault_cleared", "inrush", "operate", "voltage_loss", "voltage_restored")
 TURNED = str.maketrans("ABC", "BCA")
 RENAMED = {"AC": "CA", "BA": "AB", "CB": "BC"}
 
@@ -225,12 +226,13 @@ def test_so_many_samples_earlier_the_same_is_said_so_much_earlier(name: str) -> 
     """Whole samples, less than what is quiet before; no multiple of a cycle or of a look."""
     scene, cut = SCENES[name], 37
     rows = {role: row[cut:] for role, row in scene.rows.items()}
-    told = detect(Scene(rows, scene.scales, scene.rate, scene.bay, scene.settings))
+    told = _fast(detect(Scene(rows, scene.scales, scene.rate, scene.bay, scene.settings)))
+    heard = _fast(HEARD[name])
     cut_us = cut / float(scene.rate) * 1e6
-    assert [_word(each) for each in told] == [_word(each) for each in HEARD[name]]
+    assert [_word(each) for each in told] == [_word(each) for each in heard]
     # The samples are looked at an eighth of a cycle apart, and the frequency is followed on a grid
     # that begins with the stream: a fifth of a cycle in all.
-    for one, other in zip(told, HEARD[name], strict=True):
+    for one, other in zip(told, heard, strict=True):
         assert other.t_us - one.t_us == pytest.approx(cut_us, abs=4000)
 
 
@@ -239,10 +241,20 @@ def test_between_two_samples_the_same_is_said(name: str) -> None:
     """Sampled anew, a third of a sample later: between the points as the waves would be."""
     scene = SCENES[name]
     rows = {role: np.rint(_shifted(row, 1 / 3)) for role, row in scene.rows.items()}
-    told = detect(Scene(rows, scene.scales, scene.rate, scene.bay, scene.settings))
-    assert [_word(each) for each in told] == [_word(each) for each in HEARD[name]]
-    for one, other in zip(told, HEARD[name], strict=True):
+    told = _fast(detect(Scene(rows, scene.scales, scene.rate, scene.bay, scene.settings)))
+    heard = _fast(HEARD[name])
+    assert [_word(each) for each in told] == [_word(each) for each in heard]
+    for one, other in zip(told, heard, strict=True):
         assert one.t_us == pytest.approx(other.t_us, abs=1500)
+
+
+def _fast(events: Sequence[Event]) -> list[Event]:
+    """What is told of samples; slow looks come every four cycles of the stream, wherever in an
+    event that is: what they tell (the end of an earth fault, or that one stands on a dead line)
+    shows in a record of half a second at another instant, or not at all.
+    """
+    slow = [e for e in events if e.element == "67N" and (e.kind is None or e.event != "fault")]
+    return [event for event in events if event.event in FAST and event not in slow]
 
 
 def _shifted(row: Array, part: float) -> Array:
