@@ -15,8 +15,10 @@ from math import inf, isnan
 
 from agent.detect.function import Function, Now
 from agent.detect.functions.conductors import Conductors
+from agent.detect.functions.distances import Distances
 from agent.detect.functions.earth_faults import EarthFaults
 from agent.detect.functions.high_impedance_faults import HighImpedanceFaults
+from agent.detect.functions.outcomes import Outcomes
 from agent.detect.functions.sensor_watch import SensorWatch
 from agent.detect.functions.short_circuits import ShortCircuits
 from agent.detect.functions.supplies import Supplies
@@ -53,6 +55,8 @@ class BayDetector:
         self._situation = situation = Situation()
         telling = Telling(bay.name)
         self._supplies = Supplies(bay, settings, telling, situation)
+        self._distances = Distances(bay, cycle_us, telling, situation)
+        self._outcomes = Outcomes(bay, cycle_us, telling)
         self._functions: tuple[Function, ...] = (
             SensorWatch(bay, settings, cycle_us, telling, situation),
             ShortCircuits(bay, settings, cycle_us, telling, situation),
@@ -61,6 +65,8 @@ class BayDetector:
             Conductors(bay, telling, situation),
             Voltages(bay, settings, telling, situation),
             self._supplies,
+            self._distances,
+            self._outcomes,
         )
         self._timed = TimedStages(settings, cycle_us, telling, situation)
         self._dues_us: list[int] = []  # they change with a step alone
@@ -177,6 +183,7 @@ class BayDetector:
     def look(self, look: Look) -> list[Event]:
         """Events of a slow look."""
         events = [event for each in self._functions for event in each.look(look)]
+        events = self._outcomes.follow_look(look, events)
         self._dues_us = [due for each in self._functions for due in each.dues_us()]
         return events
 
@@ -203,6 +210,8 @@ class BayDetector:
             self._situation.disturbed_us = now.t_us
         self._changing = changing
         events = [event for each in self._functions for event in each.step(now)]
+        # What became of a fault, and where it is, is said of events of any function.
+        events = self._outcomes.follow(now, self._distances.follow(now, events))
         self._timed.wake(now.seen)
         self._dues_us = [due for each in self._functions for due in each.dues_us()]
         return events
