@@ -11,7 +11,7 @@ beyond its rating, anything else is a fault whose inception was not seen, unless
 Portable.
 """
 
-from agent.detect import clean_start, direction, faulted_phase, inrush
+from agent.detect import clean_start, direction, faulted_phase, impedance, inrush
 from agent.detect.evolution import Evolution
 from agent.detect.overcurrent import START, Overcurrent
 
@@ -33,6 +33,8 @@ CROSS_CYCLES = 25
 # voltages show a fault: bars are held from twice the pickup on, and a sinusoid's size is known to a
 # twentieth when it is told.
 START_LIMIT = 1.7
+# A load that returns brings transformers along, whose inrush is not the same in all phases.
+RETURNING_SHARE = 0.5
 LARGEST_OVERREACH = 1.25  # of the window filter, while it straddles an inception
 # No start and no load takes so much of the voltage; a motor is planned for a tenth of it.
 STARTING_VOLTS = 0.7
@@ -51,6 +53,8 @@ FIRM_EARTH_VOLTS = 0.02
 MEASURED_EARTH = 0.05
 # A shape that leaves more than this to the fit is looked at in its first milliseconds only.
 BENT = 0.01
+# Share of the voltage before that a resistance and an inductance explain: what is left are loads.
+LINEAR = 0.95
 SOONEST = 0.25  # cycles; of a fault behind an inrush
 ASKED_CYCLES = 3  # how long an unknown direction is asked for again
 
@@ -233,7 +237,10 @@ class ShortCircuit:
         raw = look()
         if raw is None:
             return ""
-        self.direction = self._directed(raw, (t_us - self.onset_us) / self.cycle_us)
+        age = (t_us - self.onset_us) / self.cycle_us
+        self.direction = direction.of_phases(raw, age, self._phase_volts)
+        if self.kind[1:] == "G":
+            self._direct_earth(raw, age)
         return "" if self.direction.word == direction.UNKNOWN else "fault"
 
     def _judge(self, t_us: int, since_us: "int | None", look: "Callable[[], Raw | None]") -> int:
@@ -256,9 +263,19 @@ class ShortCircuit:
             inrush.waves_of(raw), pickup_amps, age, crossing, earth_only, self._gapped, beyond_amps
         )
         self.judgement = judgement
+        if judgement.verdict != inrush.FAULT and judgement.large and self._linear(raw, age):
+            judgement.prove()
         if judgement.verdict == inrush.INRUSH:
             self._gapped = judgement.gapped
         return judgement.verdict
+
+    def _linear(self, raw: "Raw", age: float) -> bool:
+        """Whether the first milliseconds are those of a resistance and an inductance."""
+        if age > inrush.COLLAPSE_UNTIL:
+            return False
+        seen = direction.of_phases(raw, age, self._phase_volts)
+        fit = seen.fit
+        return seen.word != direction.UNKNOWN and fit is not None and fit.explained >= LINEAR
 
     def _shown_through(self, shares: tuple[float, float, float]) -> tuple[float, float, float]:
         """The shares of a fault behind an inrush: what still has gaps is not faulted."""
@@ -312,29 +329,33 @@ class ShortCircuit:
         """Three equal phases that may be a motor or a load, by size, voltage and angle."""
         largest = max(currents)
         limit = START_LIMIT * self.phase.pickup_amps
-        if self.residual.started or min(currents) < BALANCED_SHARE * largest or since_us is None:
+        if self.residual.started or min(currents) < RETURNING_SHARE * largest or since_us is None:
             return False
-        if largest >= limit * LARGEST_OVERREACH:
-            return False
-        raw = look()
+        raw = look() if largest < limit * LARGEST_OVERREACH else None
         if raw is None:
             return False
         age = (t_us - since_us) / self.cycle_us
         self.size_amps = inrush.size_of(inrush.waves_of(raw), age)
         if self.size_amps >= limit:
             return False
-        return not self._on_a_line(raw, age)
+        return self._starting(raw, age, min(currents) >= BALANCED_SHARE * largest)
 
-    def _on_a_line(self, raw: "Raw", age: float) -> bool:
-        """Whether the voltages prove that what the currents flow through is a short circuit."""
+    def _starting(self, raw: "Raw", age: float, balanced: bool) -> bool:
+        """By what the voltages show, where there are any."""
         seen = direction.beyond(raw, age)
         if seen is None or self._phase_volts <= 0.0:
-            return False
+            return balanced
         if seen.volts < STARTING_VOLTS * self._phase_volts:
-            return True
-        if seen.before_amps < LOADED_SHARE * self.phase.pickup_amps or seen.fit is None:
             return False
-        r, x = seen.fit.first, seen.fit.second
+        if seen.before_amps < LOADED_SHARE * self.phase.pickup_amps:
+            return True
+        return balanced and not self._on_a_line(seen.fit)
+
+    def _on_a_line(self, fit: "impedance.Fit | None") -> bool:
+        """Whether what was added flows through what may be a line."""
+        if fit is None:
+            return False
+        r, x = fit.first, fit.second
         return r > 0.0 and LINE_FLATTEST * r <= x <= LINE_STEEPEST * r
 
     def _fault(
@@ -354,23 +375,33 @@ class ShortCircuit:
             age = max(SOONEST, (t_us - onset_us) / self.cycle_us)
         phases = faulted_phase.involved(shares)
         if raw is not None:
-            self.direction = self._directed(raw, age)
-            shares = self._clean(raw, age, shares)
-            phases = faulted_phase.involved(shares)
+            self.direction = direction.of_phases(raw, age, self._phase_volts)
+            phases = faulted_phase.involved(self._clean(raw, age, shares))
         grounded = self._grounded(raw, age, residual_amps, largest)
+        if len(phases) == 1 and self._not_alone():
+            phases = faulted_phase.involved(shares)
         self.kind = faulted_phase.name(phases, grounded)
         if raw is not None and len(phases) == 1:
-            self.direction = self._directed(raw, age)
+            self._direct_earth(raw, age)
         self._told_us = t_us
         self._evolution.begin(t_us, largest)
         return "fault"
 
-    def _directed(self, raw: "Raw", age: "float | None") -> "direction.Direction":
-        """Where the fault lies; of one phase by 3I0 once its kind is known."""
-        if len(self.kind) == 2 and self.kind[1] == "G":
-            phase = "ABC".index(self.kind[0])
-            return direction.of_earth(raw, age, self._phase_volts, phase, self._solid)
-        return direction.of_phases(raw, age, self._phase_volts)
+    def _direct_earth(self, raw: "Raw", age: "float | None") -> None:
+        """One phase goes by 3I0; by its own current only where that is beyond any capacitance."""
+        phase = "ABC".index(self.kind[0])
+        seen = direction.of_earth(raw, age, self._phase_volts, phase, self._solid)
+        if seen.word != direction.UNKNOWN or not self.phase.started:
+            self.direction = seen
+
+    def _not_alone(self) -> bool:
+        """A heavy current of one phase that leaves U0 where it was: the transformer of the other
+        saturated at once, and only later is anything seen of it.
+        """
+        change = self.neutral_change
+        if change is None or not self.phase.started:
+            return False
+        return change < FIRM_EARTH_VOLTS * self._phase_volts
 
     def _clean(
         self, raw: "Raw", age: "float | None", shares: tuple[float, float, float]
