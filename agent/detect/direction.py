@@ -51,6 +51,7 @@ CLEAR = 0.7
 LEAST_EXPLAINED = 0.5  # of a fit's energy; less and something else drives the current
 # Voltages below this share of the nominal one drive nothing; noise at 40 dB is a hundredth.
 LEAST_VOLTS = 0.05
+LEAST_LOST = 0.1  # of the same, to be looked at for what took it
 LEAST_CHANGE = 0.03  # of the same, of what the fault took from the voltage
 SHORT = 0.375  # of a cycle: before a current transformer saturates, or mostly so
 LONG = 0.75  # of a cycle
@@ -226,6 +227,28 @@ def beyond(raw: "Raw", age: float) -> "Beyond | None":
     half = len(loop.volts[0]) // 2
     left = _rms((loop.volts[0][-half:], loop.volt)) / math.sqrt(3.0)
     return Beyond(left, _rms((loop.past, loop.amp)) / math.sqrt(3.0), fit)
+
+
+def unexplained(raw: "Raw", age: float, phase_volts: float) -> "float | None":
+    """Of what the loop's voltage lost since the inception, the share [energy] that the current does
+    not explain through any source's impedance; None where little was lost.
+
+    A core that saturates takes voltage only while its current flows; behind a current transformer
+    that saturates the short circuit goes on.
+    """
+    if False in [raw.has(role) for role in _VOLTS + _CURRENTS]:
+        return None
+    count, back = int(age * raw.window), raw.window * _cycles_back(age)
+    if len(raw.last("ua", count + back)) < count + back or count < raw.window // 2:
+        return None
+    loop = _Loop(raw, count, back)
+    # A voltage that returns was not lost: what it feeds anew is an inrush.
+    if impedance.dot(loop.taken[0], loop.before[0]) <= 0:
+        return None
+    if _rms(loop.taken) < LEAST_LOST * phase_volts:
+        return None
+    fit = impedance.fitted(loop.taken, loop.added, loop.cycle)
+    return None if fit is None else 1.0 - fit.explained
 
 
 def of_earth(

@@ -9,8 +9,8 @@ way. So a fault is proven by any of
 - "sinusoid": what was added fits a sinusoid and an exponential too well for a hump, and it has
   swung to the other side, or stands where every hump is long on its way down, or lasts longer;
 - "no gap": the current has had an amplitude throughout for longer than a core can stay saturated;
-- "heavy": it is larger than what all transformers of a feeder together draw: twice
-  that, or once while the voltages before it fit a short circuit's resistance and inductance;
+- "voltage down": it is larger than most inrushes, and the voltage stays down where it seems to
+  pause (direction.py): what pauses is a current transformer;
 - "collapse": it falls far faster than it rose: no core does that, its current being a function of
   a flux that goes down as it went up, but a current transformer that saturates does.
 
@@ -56,8 +56,6 @@ NO_GAP = 0.875  # the widest row of humps lasts 0.83 of a cycle
 NO_GAP_AT_ALL = 1.2  # however distorted, if only by odd harmonics: arcs
 COLLAPSE = 2.3  # fastest fall to fastest rise; cores up to 1.9, 2.15 at 16 samples a cycle
 COLLAPSE_UNTIL = 1.5  # later humps may themselves have saturated the current transformers
-# Beside what all transformers of a feeder draw; for size alone, without a look at the voltages.
-BEYOND_DOUBT = 2.0
 GAP = 0.125  # of a cycle: 45 degrees
 SECOND_HARMONIC = 0.15  # of the fundamental: what protection relays are set to
 RUNNING = 0.5  # of a cycle without gap, where a fault shows through an inrush: it is here too
@@ -121,15 +119,13 @@ class Judgement:
         self.peak_amps = max([s.peak for s in shapes] + [0.0])
         self.proof = self._proof(shapes, age, crossing, gapped)
         self.large = 0.0 < beyond_amps <= self.peak_amps
-        if not self.proof and 0.0 < BEYOND_DOUBT * beyond_amps <= self.peak_amps:
-            self.proof = "heavy"
         self.verdict = FAULT if self.proof else UNDECIDED
         if not self.proof and age >= 1.0:
             self.verdict = INRUSH
 
     def prove(self) -> None:
-        """It is larger than any inrush, and the voltages say that it flows through a line."""
-        self.proof, self.verdict = "heavy", FAULT
+        """It is large, and the voltage stays down where the current seems to pause."""
+        self.proof, self.verdict = "voltage down", FAULT
 
     def why(self) -> "dict[str, float | str]":
         """The quantities behind it."""

@@ -53,8 +53,9 @@ FIRM_EARTH_VOLTS = 0.02
 MEASURED_EARTH = 0.05
 # A shape that leaves more than this to the fit is looked at in its first milliseconds only.
 BENT = 0.01
-# Share of the voltage before that a resistance and an inductance explain: what is left are loads.
-LINEAR = 0.95
+# Of what the voltage lost, the share that no current explains: inrush through a source leaves a
+# twentieth, its harmonics and the loads'; a saturated transformer half and more.
+UNEXPLAINED = 0.25
 SOONEST = 0.25  # cycles; of a fault behind an inrush
 ASKED_CYCLES = 3  # how long an unknown direction is asked for again
 
@@ -110,6 +111,7 @@ class ShortCircuit:
         self._look_us: "int | None" = None
         self.direction = direction.Direction()
         self.neutral_change: "float | None" = None
+        self.unexplained: "float | None" = None
         self.size_amps: "float | None" = None
         self._phase_volts = phase_volts
         self._beyond_amps = beyond_amps
@@ -263,19 +265,18 @@ class ShortCircuit:
             inrush.waves_of(raw), pickup_amps, age, crossing, earth_only, self._gapped, beyond_amps
         )
         self.judgement = judgement
-        if judgement.verdict != inrush.FAULT and judgement.large and self._linear(raw, age):
+        if judgement.verdict != inrush.FAULT and judgement.large and self._stays_down(raw, age):
             judgement.prove()
         if judgement.verdict == inrush.INRUSH:
             self._gapped = judgement.gapped
         return judgement.verdict
 
-    def _linear(self, raw: "Raw", age: float) -> bool:
-        """Whether the first milliseconds are those of a resistance and an inductance."""
-        if age > inrush.COLLAPSE_UNTIL:
+    def _stays_down(self, raw: "Raw", age: float) -> bool:
+        """Whether the voltage stays low where the current seems to pause."""
+        if self._phase_volts <= 0.0 or age > inrush.COLLAPSE_UNTIL:
             return False
-        seen = direction.of_phases(raw, age, self._phase_volts)
-        fit = seen.fit
-        return seen.word != direction.UNKNOWN and fit is not None and fit.explained >= LINEAR
+        lost = self.unexplained = direction.unexplained(raw, age, self._phase_volts)
+        return lost is not None and lost >= UNEXPLAINED
 
     def _shown_through(self, shares: tuple[float, float, float]) -> tuple[float, float, float]:
         """The shares of a fault behind an inrush: what still has gaps is not faulted."""
@@ -410,7 +411,7 @@ class ShortCircuit:
         judgement = self.judgement
         if judgement is None or age is None or self.inrush or not self.phase.started:
             return shares
-        bent = judgement.proof in ("heavy", "collapse") or judgement.residual_share > BENT
+        bent = judgement.proof in ("voltage down", "collapse") or judgement.residual_share > BENT
         if not bent or age > inrush.COLLAPSE_UNTIL:
             return shares
         fit, ratio = self.direction.fit, clean_start.USUAL_SHARE

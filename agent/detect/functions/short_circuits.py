@@ -108,6 +108,8 @@ class ShortCircuits:
             return event(told, seen, t_us, element="50P", why=why)
         if element.judgement is not None and told in {"fault", "inrush"}:
             why |= element.judgement.why()
+            if element.unexplained is not None:
+                why["unexplained_share"] = element.unexplained
         if told == "inrush":
             return event(told, seen, t_us, element=f"{element.element}/2H", why=why)
         if told == "fault_cleared":
