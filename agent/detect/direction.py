@@ -265,12 +265,12 @@ def of_earth(
     held = min([len(raw.last(role, count + back)) for role in ("i0", _CURRENTS[phase])])
     if held < count + back or count < raw.window // 8:
         return told
-    if raw.has("u0"):
+    if solid and raw.has(_VOLTS[phase]):
+        _by_phase(told, raw, count, back, phase)
+    if told.word == UNKNOWN and raw.has("u0"):
         volts, amps = _change(raw, "u0", count, back), _change(raw, "i0", count, back)
         if _rms(volts) >= LEAST_CHANGE * phase_volts:
             _by_neutral(told, volts, amps, solid)
-    if told.word == UNKNOWN and solid and raw.has(_VOLTS[phase]):
-        _by_phase(told, raw, count, back, phase)
     return told
 
 

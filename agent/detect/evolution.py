@@ -10,8 +10,9 @@ Portable.
 # Of the largest phase current: as faulted_phase.INVOLVED_SHARE.
 JOINING_SHARE = 0.4
 SURE_RATIO = 1.2  # of pickup; see overcurrent.py
-EARTH_SHARE = 0.2  # of the largest phase current: as faulted_phase.GROUND_SHARE
+EARTH_SHARE = 0.1  # of the largest phase current: as short_circuit.STABILISING_SHARE
 EARTH_VOLTS = 0.15  # of the phase voltage: more than a coil's network shows in health
+RISEN_VOLTS = 0.1  # of the same, above what it was when the fault was told
 # What is left of a fault's current when it is over is no new fault.
 STILL_THERE = 0.5
 # Looks in a row: half a cycle has three quarters' ends, a whole one five.
@@ -22,17 +23,22 @@ PAIRS = {"AB": "AB", "BC": "BC", "AC": "CA"}
 class Evolution:
     """Of the fault that stands; looked at four times a cycle, at instants that it names itself."""
 
-    def __init__(self, pickup_amps: float, cycle_us: int, phase_volts: float) -> None:
+    def __init__(
+        self, pickup_amps: float, residual_pickup_amps: float, cycle_us: int, phase_volts: float
+    ) -> None:
         self.pickup_amps = pickup_amps
+        self.residual_pickup_amps = residual_pickup_amps
         self.phase_volts = phase_volts
         self.quarter_us = cycle_us // 4
         self.due_us: "int | None" = None
         self._largest = 0.0
+        self._before_volts = 0.0
         self._joined = [0, 0, 0]
         self._earthed = 0
 
-    def begin(self, t_us: int, largest_amps: float) -> None:
+    def begin(self, t_us: int, largest_amps: float, neutral_volts: float) -> None:
         """A word was told."""
+        self._before_volts = neutral_volts
         self.due_us = t_us + self.quarter_us
         self._largest = largest_amps
         self._joined = [0, 0, 0]
@@ -63,8 +69,9 @@ class Evolution:
             count + 1 if amps >= least else 0 for count, amps in zip(self._joined, currents)
         ]
         # U0 is NaN where there is no voltage: then earth never joins.
-        earthed = residual_amps >= EARTH_SHARE * largest
+        earthed = residual_amps >= self.residual_pickup_amps + EARTH_SHARE * largest
         earthed = earthed and neutral_volts >= EARTH_VOLTS * self.phase_volts > 0.0
+        earthed = earthed and neutral_volts - self._before_volts >= RISEN_VOLTS * self.phase_volts
         self._earthed = self._earthed + 1 if earthed else 0
         return self._grown(kind)
 

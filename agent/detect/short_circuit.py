@@ -116,8 +116,9 @@ class ShortCircuit:
         self._phase_volts = phase_volts
         self._beyond_amps = beyond_amps
         self._solid = solid
-        self._evolution = Evolution(phase_pickup_amps, cycle_us, phase_volts)
+        self._evolution = Evolution(phase_pickup_amps, residual_pickup_amps, cycle_us, phase_volts)
         self._told_us = 0
+        self._neutral_volts = 0.0
 
     def idle(self) -> bool:
         """True when quiet currents would change nothing here."""
@@ -156,6 +157,7 @@ class ShortCircuit:
         is a fault).
         """
         largest = max(currents)
+        self._neutral_volts = neutral_volts
         self._follow_change(t_us, max(changes))
         phase = self.phase.step(t_us, currents)
         residual = self.residual.step(t_us, (_stabilised(residual_amps, largest),))
@@ -242,7 +244,7 @@ class ShortCircuit:
         age = (t_us - self.onset_us) / self.cycle_us
         self.direction = direction.of_phases(raw, age, self._phase_volts)
         if self.kind[1:] == "G":
-            self._direct_earth(raw, age)
+            self._direct_earth(raw, age, "ABC".index(self.kind[0]))
         return "" if self.direction.word == direction.UNKNOWN else "fault"
 
     def _judge(self, t_us: int, since_us: "int | None", look: "Callable[[], Raw | None]") -> int:
@@ -382,15 +384,17 @@ class ShortCircuit:
         if len(phases) == 1 and self._not_alone():
             phases = faulted_phase.involved(shares)
         self.kind = faulted_phase.name(phases, grounded)
-        if raw is not None and len(phases) == 1:
-            self._direct_earth(raw, age)
+        # Phases that carry the same to earth, from a transformer's neutral, leave no loop.
+        if raw is not None and len(phases) != 2 and residual_amps >= largest:
+            self._direct_earth(raw, age, max(0, "ABC".find(phases)))
+        elif raw is not None and len(phases) == 1:
+            self._direct_earth(raw, age, "ABC".index(phases))
         self._told_us = t_us
-        self._evolution.begin(t_us, largest)
+        self._evolution.begin(t_us, largest, self._neutral_volts)
         return "fault"
 
-    def _direct_earth(self, raw: "Raw", age: "float | None") -> None:
+    def _direct_earth(self, raw: "Raw", age: "float | None", phase: int) -> None:
         """One phase goes by 3I0; by its own current only where that is beyond any capacitance."""
-        phase = "ABC".index(self.kind[0])
         seen = direction.of_earth(raw, age, self._phase_volts, phase, self._solid)
         if seen.word != direction.UNKNOWN or not self.phase.started:
             self.direction = seen
