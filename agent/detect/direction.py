@@ -43,9 +43,10 @@ COSINE, SINE = 0.70710678, 0.70710678
 EARTH_COSINE, EARTH_SINE = 0.8660254, 0.5
 # Of 67N in a solidly earthed network, as admittance: the source's zero sequence, -60.
 SOLID_COSINE, SOLID_SINE = 0.5, -0.8660254
-# Cosine of the angle to that middle from which on a side is told: 12 degrees from the border, what
-# a load angle, the transformers' angles and three cycles of drift may add up to.
-SURE = 0.2
+# Cosine of the angle to that middle, times the share explained, from which on a side is told: 14
+# degrees from the border, what a load angle, the transformers' angles and three cycles of drift may
+# add up to.
+SURE = 0.25
 # A cosine from which on there is nothing left to doubt: 45 degrees from the border.
 CLEAR = 0.7
 LEAST_EXPLAINED = 0.5  # of a fit's energy; less and something else drives the current
@@ -76,7 +77,7 @@ class Direction:
 
     def rests_on(self, witness: str, cosine: float, explained: float) -> None:
         """Take this for the answer if it is one. cosine: of the angle to the middle."""
-        if abs(cosine) < SURE or explained < LEAST_EXPLAINED:
+        if abs(cosine) * explained < SURE or explained < LEAST_EXPLAINED:
             return
         self.word = FORWARD if cosine > 0.0 else REVERSE
         self.confidence = min(1.0, abs(cosine) / CLEAR) * explained
