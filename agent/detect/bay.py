@@ -9,11 +9,14 @@ four cycles all functions take a slow look (look.py), whether anything moves or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf, isnan
 
 from agent.detect.function import Function, Now
+from agent.detect.functions.backfeed import Backfeed
+from agent.detect.functions.load_side import LoadSide
+from agent.detect.functions.quality import Quality
 from agent.detect.functions.short_circuits import ShortCircuits
 from agent.detect.functions.supplies import Supplies
 from agent.detect.functions.timed_stages import TimedStages
@@ -46,10 +49,15 @@ class BayDetector:
         self._situation = situation = Situation()
         telling = Telling(bay.name)
         self._supplies = Supplies(bay, settings, telling, situation)
+        self._load_side = LoadSide(bay, settings, telling, situation)
+        self._backfeed = Backfeed(bay, cycle_us, telling, situation)
         self._functions: tuple[Function, ...] = (
             ShortCircuits(bay, settings, cycle_us, telling, situation),
-            Voltages(bay, settings, telling, situation),
+            Voltages(bay, settings, cycle_us, telling, situation),
             self._supplies,
+            self._load_side,
+            self._backfeed,
+            Quality(bay, settings, telling, situation),
         )
         self._timed = TimedStages(settings, cycle_us, telling, situation)
         self._dues_us: list[int] = []  # they change with a step alone
@@ -149,6 +157,13 @@ class BayDetector:
         events = [event for each in self._functions for event in each.look(look)]
         self._dues_us = [due for each in self._functions for due in each.dues_us()]
         return events
+
+    def read(
+        self, t_us: int, since_us: int, values: Mapping[str, float], seen: list[float]
+    ) -> list[Event]:
+        """Events of what a meter reads behind the switch and of it, by role; it has no looks."""
+        load_side = self._load_side.measured(t_us, since_us, values, seen)
+        return load_side + self._backfeed.measured(t_us, since_us, values, seen)
 
     def _next(self, k: int, crossings: list[int], when: When) -> int:
         """The decision after `k` at which an element may answer differently."""
