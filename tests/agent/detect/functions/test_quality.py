@@ -104,7 +104,8 @@ def test_a_supply_that_is_gone_has_no_frequency_and_no_unbalance() -> None:
 
 def test_phases_wired_the_other_way_round_are_no_unbalance() -> None:
     made = waves(50.6, 3.0)[[0, 2, 1]]
-    (event,) = told(PHASE_VOLTS * made, LOAD * made)
+    events = told(PHASE_VOLTS * made, LOAD * made)
+    (event,) = [e for e in events if e.event != "sensor_trouble"]
     assert event.event == "frequency"
     assert event.why["frequency_hz"] == pytest.approx(50.6, abs=0.01)
 
