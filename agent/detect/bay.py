@@ -15,8 +15,12 @@ from math import inf, isnan
 
 from agent.detect.function import Function, Now
 from agent.detect.functions.backfeed import Backfeed
+from agent.detect.functions.conductors import Conductors
+from agent.detect.functions.earth_faults import EarthFaults
+from agent.detect.functions.high_impedance_faults import HighImpedanceFaults
 from agent.detect.functions.load_side import LoadSide
 from agent.detect.functions.quality import Quality
+from agent.detect.functions.sensor_watch import SensorWatch
 from agent.detect.functions.short_circuits import ShortCircuits
 from agent.detect.functions.supplies import Supplies
 from agent.detect.functions.timed_stages import TimedStages
@@ -52,7 +56,11 @@ class BayDetector:
         self._load_side = LoadSide(bay, settings, telling, situation)
         self._backfeed = Backfeed(bay, cycle_us, telling, situation)
         self._functions: tuple[Function, ...] = (
+            SensorWatch(bay, settings, cycle_us, telling, situation),
             ShortCircuits(bay, settings, cycle_us, telling, situation),
+            EarthFaults(bay, settings, cycle_us, telling, situation),
+            HighImpedanceFaults(bay, settings, telling, situation),
+            Conductors(bay, telling, situation),
             Voltages(bay, settings, cycle_us, telling, situation),
             self._supplies,
             self._load_side,

@@ -140,6 +140,36 @@ class Settings:
             "as of 50P",
         )
     )
+    earth_start_share: float = field(
+        metadata=_number(
+            "67N",
+            Number(0.003, 0.5),
+            "start of 67N: change of U0 within a cycle, of the nominal phase voltage",
+            0.01,
+            "3 kiloohm displace the neutral of a large cable network by some 2 %; noise that is"
+            " higher raises it by itself",
+        )
+    )
+    earth_start_amps: float = field(
+        metadata=_number(
+            "67N",
+            Number(0.01, 1000, "A"),
+            "start of 67N: change of 3I0 within a cycle",
+            0.2,
+            "3 kiloohm make some 2 A, of which a small network lets a part through the bay; noise"
+            " that is higher raises it by itself",
+        )
+    )
+    arc_start_amps: float = field(
+        metadata=_number(
+            "50AF",
+            Number(0.01, 1000, "A"),
+            "least 3I0 of a high-impedance fault that is looked for over seconds",
+            0.1,
+            "dry sand and asphalt let tenths of an ampere through; what the feeder strays by is"
+            " learned and raises it by itself",
+        )
+    )
     change_floor_amps: float = field(
         metadata=_number(
             "50P, 50N",

@@ -12,7 +12,8 @@ class Situation:
     residual_started: the starts of 50P and 50N. inrush: it was told and still stands.
     (short_circuits.py)
 
-    earth_kind: of the earth fault that stands, "" where none does. (earth_faults.py)
+    earth_kind: of the earth fault that stands, "" where none does; earth_direction: as it was
+    told. (earth_faults.py)
 
     supply: DEAD, LIVE or None of each phase. (supplies.py) load_supply: the same of what lies
     behind the switch, where there are voltages too. (load_side.py)
@@ -31,6 +32,7 @@ class Situation:
         self.residual_started = False
         self.inrush = False
         self.earth_kind = ""
+        self.earth_direction = ""
         self.supply: list[int | None] = [None, None, None]
         self.load_supply: list[int | None] = [None, None, None]
         self.voltless = False

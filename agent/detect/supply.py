@@ -69,6 +69,15 @@ class Supply:
                 self.states[phase] = states[phase]
                 self._left[phase] = since_us
 
+    def doubt(self, phase: int) -> None:
+        """What was seen of this phase of late came from a sensor that lies: it has not changed, and
+        where it was taken for dead nothing is known.
+        """
+        if self.states[phase] == DEAD:
+            self.states[phase] = None
+        self._left[phase] = None
+        self._since[phase] = None
+
     def settled(self) -> "tuple[int | None, ...]":
         """States of the phases; None where one is not known, or just leaving its state."""
         return tuple([self.states[p] if self._left[p] is None else None for p in range(3)])

@@ -11,9 +11,9 @@ from agent.detect.look import Look
 from agent.detect.settings import Settings
 from agent.detect.sight import LINE, VOLTAGES
 from agent.detect.situation import Situation
-from agent.detect.slow_sight import VOLTAGE_ROLES
 from agent.detect.supply import DEAD, LIVE, LIVE_SHARE, Supply, supplied
 from agent.detect.telling import Telling, exactly, three, us
+from agent.detect.trusted_volts import ROLES, trusted
 from agent.records import Event
 from agent.site import Bay
 
@@ -35,6 +35,7 @@ class Supplies:
     ) -> None:
         self._telling = telling
         self._situation = situation
+        self._doubted: set[str] = set()
         self._nominal_volts = bay.nominal_volts / 3**0.5
         self._least_line_volts = LIVE_SHARE * bay.nominal_volts
         self._supply = Supply(
@@ -62,7 +63,10 @@ class Supplies:
         """Voltages that confirm what was told; what was never seen is not quiet."""
         if self._situation.voltless:
             return
-        for row, state in enumerate(self._supply.states, VOLTAGES.start):
+        for phase, state in enumerate(self._supply.states):
+            row = VOLTAGES.start + phase
+            if ROLES[phase] in self._situation.distrusted:
+                continue
             if state == DEAD:
                 high[row] = min(high[row], self._supply.dead_volts)
             elif state != LIVE:
@@ -80,20 +84,18 @@ class Supplies:
         """`voltage_loss` and `voltage_restored`."""
         if self._situation.voltless:
             return []
+        doubted = {role for role in ROLES if role in self._situation.distrusted}
+        for role in doubted - self._doubted:
+            self._supply.doubt(ROLES.index(role))
+        self._doubted = doubted
+        seen = supplied(three(now.seen[VOLTAGES]), now.seen[LINE], self._nominal_volts)
+        volts = trusted(seen, doubted)
+        if volts is None:
+            return []
         faulted = bool(self._situation.kind)
-        change = self._supply.step(now.t_us, now.since_us, self._volts(now.seen), faulted)
+        change = self._supply.step(now.t_us, now.since_us, volts, faulted)
         self._situation.supply = list(self._supply.states)
         return [] if change is None else [self._event(change, now)]
-
-    def _volts(self, seen: list[float]) -> tuple[float, float, float]:
-        """What the phases are supplied with; one whose sensor lies goes with the others."""
-        a, b, c = supplied(three(seen[VOLTAGES]), seen[LINE], self._nominal_volts)
-        lying = [role in self._situation.distrusted for role in VOLTAGE_ROLES]
-        if not any(lying) or all(lying):
-            return a, b, c
-        best = max(u for u, lies in zip((a, b, c), lying, strict=True) if not lies)
-        a, b, c = (best if lies else u for u, lies in zip((a, b, c), lying, strict=True))
-        return a, b, c
 
     def look(self, _: Look) -> list[Event]:
         """Nothing: it is a matter of samples."""
