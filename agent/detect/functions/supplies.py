@@ -84,18 +84,21 @@ class Supplies:
         """`voltage_loss` and `voltage_restored`."""
         if self._situation.voltless:
             return []
-        doubted = {role for role in ROLES if role in self._situation.distrusted}
-        for role in doubted - self._doubted:
-            self._supply.doubt(ROLES.index(role))
-        self._doubted = doubted
-        seen = supplied(three(now.seen[VOLTAGES]), now.seen[LINE], self._nominal_volts)
-        volts = trusted(seen, doubted)
+        volts = self._volts(now.seen)
         if volts is None:
             return []
         faulted = bool(self._situation.kind)
         change = self._supply.step(now.t_us, now.since_us, volts, faulted)
         self._situation.supply = list(self._supply.states)
         return [] if change is None else [self._event(change, now)]
+
+    def _volts(self, seen: list[float]) -> tuple[float, float, float] | None:
+        """What the phases are supplied with; one whose sensor lies goes with the others."""
+        doubted = {role for role in ROLES if role in self._situation.distrusted}
+        for role in doubted - self._doubted:
+            self._supply.doubt(ROLES.index(role))
+        self._doubted = doubted
+        return trusted(supplied(three(seen[VOLTAGES]), seen[LINE], self._nominal_volts), doubted)
 
     def look(self, _: Look) -> list[Event]:
         """Nothing: it is a matter of samples."""
