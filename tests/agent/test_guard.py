@@ -135,8 +135,8 @@ def test_every_decision_is_in_the_log_with_its_why(tmp_path: Path) -> None:
     assert [told_of["event"] for told_of in told(tmp_path)] == [
         "started",
         "fault",
-        "dip",
         "fault_cleared",
+        "interruption",
         "voltage_loss",
     ]
     whys = told_but_time(tmp_path)
@@ -170,7 +170,7 @@ def test_what_a_full_disk_refuses_waits_and_keeps_its_order(
     with Journal.open(tmp_path / "log", "ah") as journal:
         run(guard(FullDisk(journal, refuse=1), tmp_path, fault_blocks()))
     names = [told_of["event"] for told_of in told(tmp_path)]
-    assert names == ["started", "fault", "dip", "fault_cleared", "voltage_loss"]
+    assert names == ["started", "fault", "fault_cleared", "interruption", "voltage_loss"]
     assert capsys.readouterr().err.count("detection goes on") == 1
 
 
@@ -335,7 +335,7 @@ def test_other_settings_judge_from_the_next_block_on_and_the_log_says_so_before(
     assert [record.get("event", record["type"]) for record in records] == [
         "started",
         "audit",
-        "dip",  # and no fault: it lies below the new pickup
+        "interruption",  # and no fault: it lies below the new pickup
         "voltage_loss",  # whose supply was known all the time
     ]
     audit = records[1]
