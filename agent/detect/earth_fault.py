@@ -21,7 +21,7 @@ from agent.detect.earth_verdict import Limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from agent.detect.earth_inquiry import Inquiry
     from agent.detect.look import Look
@@ -83,6 +83,15 @@ class EarthFault:
         self._held_until_us: "int | None" = None
         self._searched_us: "int | None" = None
         self._watch_until_us = 0
+
+    def learned(self) -> "list[float]":
+        """What the slow looks have taught, for a record that begins here."""
+        return [float(self._seen), float(self._true_cycle), self._noise_volts, self._noise_amps]
+
+    def relearn(self, numbers: "Sequence[float]") -> None:
+        """Go on from that."""
+        seen, cycle, self._noise_volts, self._noise_amps = numbers
+        self._seen, self._true_cycle = bool(seen), int(cycle)
 
     def idle(self) -> bool:
         """True when quiet values would change nothing."""
