@@ -68,6 +68,7 @@ class EarthFaults:
             element.close()
             situation.earth_kind = ""
         held = bool(situation.kind) or situation.residual_started or situation.inrush
+        held = held or "i0" in situation.distrusted
         added = _known(now.seen[ADDED_NEUTRAL]), _known(now.seen[ADDED_RESIDUAL])
         told = element.step(now.t_us, added, held, now.raw)
         return [self._event(word, now.seen, now.t_us) for word in told]
