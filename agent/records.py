@@ -23,6 +23,8 @@ PHASES = "ABC"
 FAULT_KINDS = ("AG", "BG", "CG", "AB", "BC", "CA", "ABG", "BCG", "CAG", "ABC")
 DIRECTIONS = ("forward", "reverse", "unknown")
 OUTCOMES = ("permanent", "self_cleared", "open")
+# `element` of what is told of the voltages behind the switch: the bay's own supply is another.
+LOAD_SIDE = "load side"
 
 
 class Quality(IntFlag):
@@ -118,6 +120,7 @@ class Event:
 
     `t_us` is the instant of the last sample that the decision used, `onset_us` the estimated
     inception, which lies within `bounds_us`. Phasor magnitudes are RMS, primary. Absent is None.
+    `distance_km`: along the line from this bay to the fault, which lies within the interval.
     """
 
     event: str
@@ -130,6 +133,8 @@ class Event:
     kind: str | None = None
     phases: str | None = None
     direction: str | None = None
+    distance_km: float | None = None
+    distance_interval_km: tuple[float, float] | None = None
     outcome: str | None = None
     confidence: float | None = None
     undetermined: str | None = None
@@ -172,6 +177,10 @@ def event_json(event: Event, **context: str) -> dict[str, object]:
         "kind": event.kind,
         "phases": event.phases,
         "direction": event.direction,
+        "distance_km": event.distance_km,
+        "distance_interval_km": None
+        if event.distance_interval_km is None
+        else list(event.distance_interval_km),
         "outcome": event.outcome,
         "confidence": event.confidence,
         "undetermined": event.undetermined,

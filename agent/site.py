@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -58,7 +58,7 @@ class Bay:
     """One bay. [V phase to phase; Hz; A]  A ratio is primary over secondary.
 
     channels: role (ia ... u0, switch) to "sensor.channel"; empty: derived from names and units.
-    line: constants per km and the length; empty: no distance.
+    line: constants per km and the length, or `sections` with their own; empty: no distance.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Bay:
     ct_ratio: float = 1.0
     vt_ratio: float = 1.0
     channels: Mapping[str, str] = field(default_factory=dict)
-    line: Mapping[str, float] = field(default_factory=dict)
+    line: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,12 @@ class Uplink:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Limits of the log; `quota_mb` by lane. [MB of 10^6 bytes]"""
+    """Limits of the log, `quota_mb` by lane, and of the waveform records. [MB of 10^6 bytes]"""
 
     quota_mb: Mapping[str, float]
     free_floor_mb: float
+    records_most: int = 2000
+    records_mb: float = 384.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ def load_text(
     _check_names(taken["sensor"])
     _check_names(taken["bay"])
     _check_wiring(taken["bay"], taken["sensor"] if "sensor" in document else None)
+    _check_lines(taken["bay"])
     _check_identity(taken["uplink"])
     if findings:
         raise SiteError(where, tuple(findings))
@@ -303,6 +306,41 @@ def _sources(channels: Mapping[str, str], names: list[str], place: Place) -> lis
         elif role != SWITCH and sensor not in sources:
             sources.append(sensor)
     return sources
+
+
+def _check_lines(bays: list[_Entry]) -> None:
+    """Where there are constants they must suffice: a distance that never comes nobody misses."""
+    for entry in bays:
+        line: Mapping[str, Any] = entry.values.get("line") or {}
+        place = entry.place.at("line")
+        sections = line.get("sections", ())
+        if sections and "length_km" in line:
+            place.at("length_km").refuse(
+                line["length_km"], "sections have their own", "one of both"
+            )
+        wanted = ("r1_ohms_per_km", "x1_ohms_per_km") + (() if sections else ("length_km",))
+        for own in sections or ([line] if line else []):
+            for key in wanted:
+                if key not in own and key not in line:
+                    here = place.at(f"sections.{own['name']}") if sections else place
+                    here.at(key).miss("r1, x1 and the length together, or there is no distance")
+        _check_branches(sections, place)
+
+
+def _check_branches(sections: Sequence[Mapping[str, Any]], place: Place) -> None:
+    """Each section once, and behind one that stands above it."""
+    known: list[str] = []
+    for section in sections:
+        name, source = section.get("name"), section.get("from")
+        here = place.at(f"sections.{name}")
+        if name in known:
+            here.refuse(name, "stands twice", "each section once")
+        if source is not None and source not in known:
+            expected = (
+                f"one of {', '.join(known)}" if known else "the first one to begin at the bay"
+            )
+            here.at("from").refuse(source, "names no section above it", expected)
+        known.append(str(name))
 
 
 def _check_identity(uplink: list[_Entry]) -> None:

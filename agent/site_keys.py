@@ -108,16 +108,34 @@ def read_keys(raw: Mapping[str, Any], keys: tuple[Key, ...], place: Place) -> di
     return read
 
 
+_CONSTANTS = tuple(
+    Key(name, Number(0.001, 100, "ohm"), meaning, None)
+    for name, meaning in (
+        ("r1_ohms_per_km", "positive-sequence resistance"),
+        ("x1_ohms_per_km", "positive-sequence reactance"),
+        ("r0_ohms_per_km", "zero-sequence resistance"),
+        ("x0_ohms_per_km", "zero-sequence reactance"),
+    )
+)
+_SECTION = Inline(
+    (
+        Key("name", Name(), "of the section, as it is told"),
+        Key("from", Name(), "the section at whose end it begins; none = at this bay", None),
+        Key("length_km", Number(0.001, 1000, "km"), "its length"),
+        *_CONSTANTS,
+    )
+)
 _LINE = Inline(
-    tuple(
-        Key(name, Number(low, high, unit), meaning, None)
-        for name, low, high, unit, meaning in (
-            ("r1_ohms_per_km", 0.001, 100, "ohm", "positive-sequence resistance"),
-            ("x1_ohms_per_km", 0.001, 100, "ohm", "positive-sequence reactance"),
-            ("r0_ohms_per_km", 0.001, 100, "ohm", "zero-sequence resistance"),
-            ("x0_ohms_per_km", 0.001, 100, "ohm", "zero-sequence reactance"),
-            ("length_km", 0.001, 1000, "km", "length of the line behind this bay"),
-        )
+    (
+        *_CONSTANTS,
+        Key("length_km", Number(0.001, 1000, "km"), "length of the line behind this bay", None),
+        Key(
+            "sections",
+            ListOf(_SECTION, least=1, most=64),
+            "instead of the length: sections and branches, the main line first; each has the"
+            " line's constants where it has none of its own",
+            None,
+        ),
     )
 )
 _CHANNELS = Inline(tuple(Key(role, Channel(), meaning, None) for role, meaning in ROLES.items()))
@@ -357,9 +375,18 @@ STORE = Table(
             # A system's own journal stops at 15 % free or 4 GB by itself (journald.conf,
             # SystemKeepFree=); what else must fit is a settings document and an update's archive.
             Number(0, 1_000_000, "MB"),
-            "free disk space that is left to others",
+            "free disk space that is left to others; waveform records leave twice as much",
             100.0,
         ),
+        Key(
+            "records_most",
+            Number(10, 100_000, whole=True),
+            "waveform records that are kept, one for each fault; the oldest make room",
+            2000,
+        ),
+        # 0.8 s of eight channels are 250 kB at 12.8 kHz and 80 kB at 4 kHz: a thousand fit in any
+        # case, and together with the log it is a fifth of the smallest card.
+        Key("records_mb", _QUOTA_MB, "the most that they take on disk together", 384.0),
     ),
 )
 CONSOLE = Table(
@@ -406,15 +433,14 @@ This page is printed from agent/site_keys.py (`make docs`)."""
 
 
 def _inner(keys: tuple[Key, ...], title: str) -> list[str]:
-    """The tables within lines, and within lists in lines."""
-    kinds = [
-        (key.name, key.kind.kind if isinstance(key.kind, ListOf) else key.kind) for key in keys
-    ]
-    return [
-        f"### `{name}` of `{title}`\n\n{_rows(kind.keys)}"
-        for name, kind in kinds
-        if isinstance(kind, Inline)
-    ]
+    """The tables within lines, and within lists in lines, and within those."""
+    parts = []
+    for key in keys:
+        kind = key.kind.kind if isinstance(key.kind, ListOf) else key.kind
+        if isinstance(kind, Inline):
+            parts.append(f"### `{key.name}` of `{title}`\n\n{_rows(kind.keys)}")
+            parts += _inner(kind.keys, key.name)
+    return parts
 
 
 def _rows(keys: tuple[Key, ...]) -> str:

@@ -33,6 +33,10 @@ def sentence(event: Event) -> str:
         parts += [f"{size:.0f} A" for size in (_largest(event.currents),) if size is not None]
         parts += [f"3I0 {event.residual_amps:.0f} A"] if event.residual_amps else []
         parts.append(f"direction {event.direction}")
+    if event.distance_km is not None:
+        parts.append(f"{event.distance_km:.2f} km away{_between(event.distance_interval_km)}")
+    if event.outcome:
+        parts.append(event.outcome.replace("_", " "))
     if event.element:
         parts.append(f"by {event.element}")
     if event.detail:
@@ -40,6 +44,10 @@ def sentence(event: Event) -> str:
     if event.undetermined:
         parts.append(f"undetermined: {event.undetermined}")
     return ", ".join(parts)
+
+
+def _between(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" ({interval[0]:.2f} to {interval[1]:.2f})"
 
 
 def _largest(values: tuple[float | None, ...]) -> float | None:

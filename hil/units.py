@@ -24,6 +24,7 @@ from hil.faults import corruption, disk, power
 from hil.faults.broker import Mosquitto
 from hil.faults.disk import Disk
 from hil.faults.proxy import Proxy
+from hil.ordinary import hour
 from hil.plant import catalogue
 from hil.plant.draft import EARTHINGS
 from hil.score import score as scored
@@ -83,6 +84,15 @@ def score(seed: int) -> Result:
         if any(m.owed for m in tally.marks)
     }
     return {"ok": not any(wrong.values()), "hits": hits, **_shown(wrong)}
+
+
+def ordinary(seed: int) -> Result:
+    """An hour of load with switching, inrush, motors and harmonics: no alarm of a fault."""
+    came = hour(seed)
+    alarms = [f"{each.event} {each.kind} at {each.t_us / 1e6:.3f} s" for each in came.alarms]
+    where = f"{came.terminal} {came.earthing} {came.residual}"
+    told = {"hours": round(came.seconds / 3600, 3), "where": where, "told": dict(came.told)}
+    return {"ok": not alarms, **told, **_shown({"alarms": alarms})}
 
 
 def links(seed: int) -> Result:
@@ -202,6 +212,7 @@ UNITS: dict[str, Unit] = {
         ("cuts", cuts),
         ("fleet", storms),
         ("score", score),
+        ("ordinary-load", ordinary),
     )
 }
 

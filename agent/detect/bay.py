@@ -9,11 +9,20 @@ four cycles all functions take a slow look (look.py), whether anything moves or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf, isnan
 
 from agent.detect.function import Function, Now
+from agent.detect.functions.backfeed import Backfeed
+from agent.detect.functions.conductors import Conductors
+from agent.detect.functions.distances import Distances
+from agent.detect.functions.earth_faults import EarthFaults
+from agent.detect.functions.high_impedance_faults import HighImpedanceFaults
+from agent.detect.functions.load_side import LoadSide
+from agent.detect.functions.outcomes import Outcomes
+from agent.detect.functions.quality import Quality
+from agent.detect.functions.sensor_watch import SensorWatch
 from agent.detect.functions.short_circuits import ShortCircuits
 from agent.detect.functions.supplies import Supplies
 from agent.detect.functions.timed_stages import TimedStages
@@ -31,6 +40,9 @@ from agent.site import Bay
 
 _FAR = 1 << 62
 
+# Of functions that learn: the class's name, and the numbers that they have learnt.
+Learned = tuple[tuple[str, tuple[float, ...]], ...]
+
 
 class BayDetector:
     """All functions of one bay.
@@ -46,10 +58,23 @@ class BayDetector:
         self._situation = situation = Situation()
         telling = Telling(bay.name)
         self._supplies = Supplies(bay, settings, telling, situation)
+        self._distances = Distances(bay, cycle_us, telling, situation)
+        self._outcomes = Outcomes(bay, cycle_us, telling)
+        self._load_side = LoadSide(bay, settings, telling, situation)
+        self._backfeed = Backfeed(bay, cycle_us, telling, situation)
         self._functions: tuple[Function, ...] = (
+            SensorWatch(bay, settings, cycle_us, telling, situation),
             ShortCircuits(bay, settings, cycle_us, telling, situation),
-            Voltages(bay, settings, telling, situation),
+            EarthFaults(bay, settings, cycle_us, telling, situation),
+            HighImpedanceFaults(bay, settings, telling, situation),
+            Conductors(bay, telling, situation),
+            Voltages(bay, settings, cycle_us, telling, situation),
             self._supplies,
+            self._load_side,
+            self._backfeed,
+            Quality(bay, settings, telling, situation),
+            self._distances,
+            self._outcomes,
         )
         self._timed = TimedStages(settings, cycle_us, telling, situation)
         self._dues_us: list[int] = []  # they change with a step alone
@@ -66,6 +91,25 @@ class BayDetector:
         """Go on from the states that were last told; nobody has looked since `since_us`."""
         self._supplies.resume(states, since_us)
         self._unseen = True
+
+    @property
+    def learned(self) -> Learned:
+        """What functions have learnt from slow looks, for a record that begins here: a replay of
+        it takes this up again. A function that learns has `learned()`, numbers, and
+        `relearn(numbers)`.
+        """
+        return tuple(
+            (type(each).__name__, tuple(each.learned()))
+            for each in self._functions
+            if hasattr(each, "learned")
+        )
+
+    def relearn(self, learned: Learned) -> None:
+        """Go on from what was learnt; of a function that is not here any more, nothing."""
+        known = dict(learned)
+        for each in self._functions:
+            if hasattr(each, "relearn") and type(each).__name__ in known:
+                each.relearn(known[type(each).__name__])
 
     def idle(self) -> bool:
         """True when quiet samples would change nothing here."""
@@ -147,8 +191,16 @@ class BayDetector:
     def look(self, look: Look) -> list[Event]:
         """Events of a slow look."""
         events = [event for each in self._functions for event in each.look(look)]
+        events = self._outcomes.follow_look(look, events)
         self._dues_us = [due for each in self._functions for due in each.dues_us()]
         return events
+
+    def read(
+        self, t_us: int, since_us: int, values: Mapping[str, float], seen: list[float]
+    ) -> list[Event]:
+        """Events of what a meter reads behind the switch and of it, by role; it has no looks."""
+        load_side = self._load_side.measured(t_us, since_us, values, seen)
+        return load_side + self._backfeed.measured(t_us, since_us, values, seen)
 
     def _next(self, k: int, crossings: list[int], when: When) -> int:
         """The decision after `k` at which an element may answer differently."""
@@ -173,6 +225,8 @@ class BayDetector:
             self._situation.disturbed_us = now.t_us
         self._changing = changing
         events = [event for each in self._functions for event in each.step(now)]
+        # What became of a fault, and where it is, is said of events of any function.
+        events = self._outcomes.follow(now, self._distances.follow(now, events))
         self._timed.wake(now.seen)
         self._dues_us = [due for each in self._functions for due in each.dues_us()]
         return events

@@ -34,6 +34,12 @@ class Overcurrent:
         """True when currents below pickup would change nothing here."""
         return not self.started and not [t for t in self._above_since if t is not None]
 
+    def reset(self) -> None:
+        """What it saw was no current."""
+        self.started = False
+        self._above_since = [None] * len(self._above_since)
+        self._below_since = None
+
     def dues_us(self) -> "list[int]":
         """When holds that run will have been kept."""
         if self.started:

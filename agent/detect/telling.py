@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isnan
+from math import isnan, nan
 
-from agent.detect.sight import CURRENTS, NEUTRAL, RESIDUAL, VOLTAGES
+from agent.detect.look import Look
+from agent.detect.sequences import size
+from agent.detect.sight import CURRENTS, NEUTRAL, RESIDUAL, ROWS, VOLTAGES
 from agent.records import Event
 
 _DECIMALS = 3  # mA and mV: far below any sensor, so that JSON stays readable
@@ -40,10 +42,26 @@ def exactly(name: str, values: list[float], phases: Sequence[str] = "abc") -> Ma
     }
 
 
-def three(values: list[float]) -> tuple[float, float, float]:
-    """Values of three phases, 0 where there is no sensor."""
-    a, b, c = (0.0 if isnan(value) else value for value in values)
+def three(values: list[float], missing: float = 0.0) -> tuple[float, float, float]:
+    """Values of three phases; `missing` where there is no sensor."""
+    a, b, c = (missing if isnan(value) else value for value in values)
     return a, b, c
+
+
+def rows_of(look: Look) -> list[float]:
+    """The rows of a sight that an event shows, as a slow look has them."""
+    seen = [nan] * ROWS
+    seen[CURRENTS] = sizes(look, ("ia", "ib", "ic"))
+    seen[VOLTAGES] = sizes(look, ("ua", "ub", "uc"))
+    residual, seen[NEUTRAL] = sizes(look, ("i0", "u0"))
+    seen[RESIDUAL] = 0.0 if isnan(residual) else residual
+    return seen
+
+
+def sizes(look: Look, roles: Sequence[str]) -> list[float]:
+    """Fundamentals of a slow look, RMS primary; NaN where there is no sensor."""
+    channels = look.channels
+    return [size(channels[role].phasor()) if role in channels else nan for role in roles]
 
 
 def us(milliseconds: float) -> int:

@@ -71,6 +71,7 @@ def event_entry(event: Event, stamp: Stamp, *, logged_us: int, exercise: bool = 
             "kind": event.kind,
             "direction": event.direction,
             "outcome": event.outcome,
+            **_distance(event),
             "confidence_percent": _counts(event.confidence, _PERCENT),
             **_scaled(_CURRENTS, event.currents, _AMPERE),
             **_scaled(_VOLTAGES, event.voltages, _VOLT),
@@ -107,6 +108,8 @@ def entry_event(logged: Entry) -> tuple[Event, Stamp]:
             kind=named.get("kind"),
             phases=named.get("phases"),
             direction=named.get("direction"),
+            distance_km=_unscaled(named.get("distance_m"), 1000),
+            distance_interval_km=_interval(named),
             outcome=named.get("outcome"),
             confidence=_unscaled(named.get("confidence_percent"), _PERCENT),
             undetermined=named.get("undetermined"),
@@ -310,7 +313,7 @@ def _event_json(named: Mapping[str, Any]) -> dict[str, object]:
         **({"exercise": True} if named["flags"] & entry.EXERCISE else {}),
     }
     bounds_us = _bounds(utc_us, named)
-    interval = [_unscaled(named.get(f"distance_{which}_m"), 1000) for which in ("low", "high")]
+    interval = _interval(named)
     currents = _three(named, _CURRENTS, _AMPERE)
     voltages = _three(named, _VOLTAGES, _VOLT)
     optional = {
@@ -321,7 +324,7 @@ def _event_json(named: Mapping[str, Any]) -> dict[str, object]:
         "phases": named.get("phases"),
         "direction": named.get("direction"),
         "distance_km": _unscaled(named.get("distance_m"), 1000),
-        "distance_interval_km": None if None in interval else interval,
+        "distance_interval_km": None if interval is None else list(interval),
         "outcome": named.get("outcome"),
         "confidence": _unscaled(named.get("confidence_percent"), _PERCENT),
         "undetermined": named.get("undetermined"),
@@ -395,6 +398,20 @@ def _bounds(t_us: int, named: Mapping[str, Any]) -> tuple[int, int] | None:
     if earliest_us is None or latest_us is None:
         return None
     return t_us - earliest_us, t_us - latest_us
+
+
+def _distance(event: Event) -> dict[str, int | None]:
+    low_km, high_km = event.distance_interval_km or (None, None)
+    return {
+        "distance_m": _counts(event.distance_km, 1000),
+        "distance_low_m": _counts(low_km, 1000),
+        "distance_high_m": _counts(high_km, 1000),
+    }
+
+
+def _interval(named: Mapping[str, Any]) -> tuple[float, float] | None:
+    low_m, high_m = named.get("distance_low_m"), named.get("distance_high_m")
+    return None if low_m is None or high_m is None else (low_m / 1000, high_m / 1000)
 
 
 def _before(utc_us: int, before_us: int | None) -> str | None:

@@ -21,6 +21,7 @@ from hil.case import Case
 from hil.device.agent import AGENT
 from hil.device.site import for_replay
 from hil.errors import BenchError
+from hil.plant import lines
 
 Told = dict[str, Any]
 Events = dict[str, list[Told]]  # terminal -> what was told about it, in order
@@ -57,10 +58,13 @@ def replay(
     groups: dict[str, list[tuple[int, Path]]] = {}
     found: list[Events] = []
     for number, folder in enumerate(folders):
-        recordings = Case.load(folder).recordings
+        case = Case.load(folder)
+        recordings = case.recordings
         found.append({name: [] for name in recordings})
         for name, recording in recordings.items():
-            site = for_replay(recording)
+            site = for_replay(
+                recording, lines.behind(case, name) if lines.asked(case, name) else ()
+            )
             groups.setdefault(site, []).append((number, folder / f"{name}.cfg"))
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         for told in pool.map(lambda group: _grouped(command, *group), groups.items()):

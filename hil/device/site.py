@@ -5,7 +5,7 @@ whom it tells. Wiring only; whatever is not said here has the device's own defau
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -77,10 +77,14 @@ def bay(name: str, bay: Bay, nominal_hz: int, channels: str) -> str:
     return f"{table}[bay.channels]\n{channels.strip()}\n"
 
 
-def for_replay(recording: Recording) -> str:
-    """The site file by which a device replays this terminal's record: its bay, nothing else."""
+def for_replay(recording: Recording, line: Sequence[Mapping[str, object]] = ()) -> str:
+    """The site file by which a device replays this terminal's record: its bay, and the sections of
+    line behind it, nothing else.
+    """
     channels = "\n".join(f'{trace.name} = "{trace.name}"' for trace in recording.traces)
-    return bay(recording.terminal, recording.bay, recording.nominal_hz, channels)
+    sections = [_table("[bay.line.sections]", **section) for section in line]
+    table = bay(recording.terminal, recording.bay, recording.nominal_hz, channels)
+    return "\n".join([table, *sections])
 
 
 def _table(name: str, /, **keys: object) -> str:

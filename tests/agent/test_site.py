@@ -74,7 +74,7 @@ def test_a_whole_file_becomes_records(tmp_path: Path) -> None:
         + BAY
         + 'ct_ratio = "600/5"\nvt_ratio = 100\n'
         + 'channels = { ia = "s1.IA", ub = "s1.U.B" }\n'
-        + "line = { r1_ohms_per_km = 0.27, length_km = 8 }\n"
+        + "line = { r1_ohms_per_km = 0.27, x1_ohms_per_km = 0.36, length_km = 8 }\n"
         + '[uplink]\nbroker = "mqtts://broker.example:8884"\nprotocol = 5\n'
         + 'consumers = ["scada", "oms"]\n'
         + 'ack = "puback"\nusername = "ftu-7"\npassword_file = "password"\n'
@@ -99,7 +99,7 @@ def test_a_whole_file_becomes_records(tmp_path: Path) -> None:
                 ct_ratio=120.0,
                 vt_ratio=100.0,
                 channels={"ia": "s1.IA", "ub": "s1.U.B"},
-                line={"r1_ohms_per_km": 0.27, "length_km": 8.0},
+                line={"r1_ohms_per_km": 0.27, "x1_ohms_per_km": 0.36, "length_km": 8.0},
             ),
         ),
         uplink=Uplink(

@@ -62,7 +62,8 @@ class ShortCircuits:
         settings = self._settings
         for row in range(CURRENTS.start, CURRENTS.stop):
             high[row] = min(high[row], QUIET_SHARE * settings.phase_pickup_amps)
-        high[RESIDUAL] = min(high[RESIDUAL], QUIET_SHARE * settings.residual_pickup_amps)
+        if "i0" not in self._situation.distrusted:
+            high[RESIDUAL] = min(high[RESIDUAL], QUIET_SHARE * settings.residual_pickup_amps)
         for row in range(ADDED.start, ADDED.stop):
             high[row] = min(high[row], settings.change_floor_amps)
 
@@ -77,7 +78,12 @@ class ShortCircuits:
         """`fault`, `fault_cleared`, `inrush` or `overload`."""
         element, seen, situation = self._element, now.seen, self._situation
         currents, added = three(seen[CURRENTS]), three(seen[ADDED])
-        told = element.step(now.t_us, currents, seen[RESIDUAL], added, now.raw, seen[NEUTRAL])
+        residual = seen[RESIDUAL]
+        if "i0" in situation.distrusted:
+            residual = 0.0
+            if not element.kind:
+                element.residual.reset()
+        told = element.step(now.t_us, currents, residual, added, now.raw, seen[NEUTRAL])
         situation.kind, situation.inrush = element.kind, element.inrush
         situation.phase_started = element.phase.started
         situation.residual_started = element.residual.started
