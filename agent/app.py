@@ -29,8 +29,10 @@ if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.guard import Guard
     from agent.link import Link
     from agent.outage.plan import Plan
+    from agent.record_writer import RecordWriter
     from agent.records import Layout
     from agent.store.journal import Journal
+    from agent.store.record_files import Limits as RecordLimits
     from agent.uplink.publisher import Publisher
 
 GUARD_LANES, LINK_LANES = "ahw", "sx"
@@ -39,6 +41,9 @@ PAST_LANES = "ah"
 # Where both want the one processor, guard gets three quarters of it: link may have a long log to
 # read, and a decision must not wait for that.
 LINK_NICENESS = 5
+# Free space, in parts of the log's own floor, at which records give way: twice as much, so that
+# they are gone before the log has to give up anything.
+RECORDS_FLOOR = 2
 
 
 def main(arguments: list[str]) -> int:
@@ -99,6 +104,8 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
     from agent.live import LiveSender
     from agent.local_day import local_day
     from agent.sensors import drivers
+    from agent.shadow import Shadow
+    from agent.shadow_store import ShadowStore
     from agent.store.documents import Documents
     from agent.supply_memory import LANE, SupplyMemory
 
@@ -118,7 +125,39 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
         memory=memory,
         look=in_force.look,
         history=History(local_day(site.site.time_zone)),
+        records=partial(_record_writer, site),
+        shadow=Shadow(ShadowStore(Documents(data_dir, "shadow"), site.bays).look),
     )
+
+
+def _record_writer(site: SiteFile) -> RecordWriter:
+    from agent.record_writer import RecordWriter
+    from agent.store.record_files import FOLDER, RecordFiles
+
+    folder = site.device.data_dir / FOLDER
+    return RecordWriter(
+        lambda: RecordFiles(folder, record_limits(site)),
+        station=f"{site.site.name} {site.device.id}",
+        offset_min=offset_min(site.site.time_zone),
+    )
+
+
+def record_limits(site: SiteFile) -> RecordLimits:
+    """Of the waveform records, which give way before the log does."""
+    from agent.store.record_files import Limits
+
+    store = site.store
+    floor_mb = RECORDS_FLOOR * store.free_floor_mb
+    return Limits(store.records_most, round(store.records_mb * 1e6), round(floor_mb * 1e6))
+
+
+def offset_min(time_zone: str) -> int:
+    """Of a place's time to UTC, as it is now. [min]"""
+    from datetime import UTC, datetime
+    from zoneinfo import ZoneInfo
+
+    offset = datetime.now(UTC).astimezone(ZoneInfo(time_zone)).utcoffset()
+    return 0 if offset is None else round(offset.total_seconds() / 60)
 
 
 def open_log(site: SiteFile, lanes: str) -> Journal:

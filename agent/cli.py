@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_replay,
         _add_listen,
         _add_journal,
+        _add_record,
         _add_settings,
     ):
         add(verbs)
@@ -239,6 +240,67 @@ def _journal(chosen: argparse.Namespace) -> int:
     return logbook.run(chosen.what, chosen.log, as_json=chosen.json)
 
 
+def _add_record(verbs: Verbs) -> None:
+    parser = _verb(
+        verbs,
+        "record",
+        _record,
+        "the waveform records of faults: list, show, export, plot",
+        "plot 17 --site examples/feeder.toml",
+    )
+    words = parser.add_subparsers(metavar="WORD", required=True, dest="word")
+
+    def word(name: str, help_text: str, example: str) -> argparse.ArgumentParser:
+        added = words.add_parser(
+            name,
+            help=help_text,
+            description=help_text[0].upper() + help_text[1:] + ".",
+            epilog=f"Example: ftu-agent record {name} {example}--site examples/feeder.toml",
+        )
+        added.add_argument("--site", required=True, type=Path, metavar="FILE", help="the site file")
+        return added
+
+    def one(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("id", metavar="ID", help="a record's name, or its number alone")
+
+    listed = word("list", "every record: when, bay, kind, direction, alarm, size", "")
+    listed.add_argument("--json", action="store_true", help="one JSON object a line")
+    shown = word("show", "what a record tells: each event with its why", "17 ")
+    one(shown)
+    shown.add_argument("--json", action="store_true", help="one JSON object a line")
+    export = word("export", "a record as COMTRADE for other tools", "17 --as 1999 --to out ")
+    one(export)
+    export.add_argument(
+        "--as",
+        dest="revision",
+        choices=("1999", "2013"),
+        default="2013",
+        help="1999: .cfg, .dat, .inf and .hdr; 2013: one .cff, with the clock's state; else 2013",
+    )
+    export.add_argument(
+        "--to", type=Path, default=Path(), metavar="DIR", help="where to; else here"
+    )
+    plot = word("plot", "a record as a picture in the terminal, and as PNG", "17 --to out ")
+    one(plot)
+    plot.add_argument("--to", type=Path, metavar="DIR", help="also a PNG, DIR/NAME.png")
+    plot.add_argument(
+        "--width", type=_width, default=80, metavar="N", help="characters of a line; else 80"
+    )
+
+
+def _record(chosen: argparse.Namespace) -> int:
+    from agent import record_book as book
+
+    site = chosen.site
+    calls: dict[str, Callable[[], int]] = {
+        "list": lambda: book.show_list(site, as_json=chosen.json),
+        "show": lambda: book.show(site, chosen.id, as_json=chosen.json),
+        "export": lambda: book.export(site, chosen.id, int(chosen.revision), chosen.to),
+        "plot": lambda: book.plot(site, chosen.id, chosen.to, chosen.width),
+    }
+    return calls[chosen.word]()
+
+
 def _add_settings(verbs: Verbs) -> None:
     parser = _verb(
         verbs,
@@ -258,8 +320,8 @@ def _add_settings(verbs: Verbs) -> None:
 
     _add_looking(word)
     _add_changing(word)
-    for later in ("try", "confirm"):  # promised by name; not listed
-        words.add_parser(later, add_help=False, prefix_chars="\0").add_argument("_", nargs="*")
+    # Promised by name; not listed.
+    words.add_parser("confirm", add_help=False, prefix_chars="\0").add_argument("_", nargs="*")
 
 
 Word = Callable[[str, str], argparse.ArgumentParser]
@@ -272,6 +334,24 @@ def _add_looking(word: Word) -> None:
     show.add_argument("--defaults", action="store_true", help="as if there were no version")
     lint = word("lint", "everything that is wrong with a sheet, at once")
     _sheet(lint)
+    trial = word("try", "which verdicts on stored records a sheet would change; status 1: some")
+    _sheet(trial)
+    trial.epilog = "Example: ftu-agent settings try sheet.toml more/ --site examples/feeder.toml"
+    trial.add_argument(
+        "records",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="more records, files or folders, besides those of the terminal",
+    )
+    trial.add_argument("--bay", metavar="NAME", help="the bay that other devices' records are of")
+    shadow = word("shadow", "settings that run beside those in force and tell where they differ")
+    shadow.add_argument("what", metavar="FILE|off|show", help="a setting sheet (TOML), off or show")
+    _by_whom(shadow, required=False)
+    shadow.epilog = (
+        "Example: ftu-agent settings shadow sheet.toml --author ops-2 --reason 'study 14' --site"
+        " examples/feeder.toml"
+    )
     diff = word("diff", "what changes from one to the other; status 1 when anything does")
     what = "a version's number, `active`, `defaults`, or a file; else"
     for name, letter, default in (("before", "A", "defaults"), ("after", "B", "active")):
@@ -323,11 +403,19 @@ def _by_whom(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def _settings(chosen: argparse.Namespace) -> int:
-    if chosen.word in ("try", "confirm"):
-        raise UsageError("settings", f"`{chosen.word}` comes with a later part", "commit, rollback")
+    if chosen.word == "confirm":
+        raise UsageError("settings", "`confirm` comes with a later part", "commit, rollback")
     from agent import setting_book as book
 
     site = chosen.site
+    if chosen.word == "try":
+        from agent import setting_try
+
+        return setting_try.run(site, chosen.file, chosen.records, chosen.bay)
+    if chosen.word == "shadow":
+        from agent import setting_shadow
+
+        return setting_shadow.run(site, chosen.what, chosen.author, chosen.reason)
     calls: dict[str, Callable[[], int]] = {
         "show": lambda: book.show(site, chosen.bay, as_json=chosen.json, defaults=chosen.defaults),
         "lint": lambda: book.lint(site, chosen.file),
@@ -345,6 +433,12 @@ def _settings(chosen: argparse.Namespace) -> int:
 def _count(text: str) -> int:
     if not (text.isdecimal() and text.isascii() and len(text) < 10):
         raise argparse.ArgumentTypeError(f"{text!r}: expected the number of a version")
+    return int(text)
+
+
+def _width(text: str) -> int:
+    if not (text.isdecimal() and text.isascii() and 40 <= int(text[:5]) <= 1000):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 40 to 1000 characters")
     return int(text)
 
 

@@ -25,12 +25,16 @@ from agent.live import LiveSender
 from agent.past import Past
 from agent.records import PHASES, Block, Event, Layout, Notice, Quality, Reading
 from agent.sensors.contract import Item, Sensor
+from agent.shadow import Shadow
 from agent.store import cbor, entries
 from agent.store.journal import Journal
+from agent.store.record_files import STORED
 from agent.supply_memory import States, SupplyMemory
 
 if TYPE_CHECKING:
     from agent.history import Told
+    from agent.record_writer import RecordWriter
+    from agent.recorder import Recorder, Story
 
 # An hour of the busiest feeder; beyond it the oldest why and then the oldest event is given up,
 # counted and told.
@@ -47,7 +51,9 @@ class Guard:
     past: what the guard before this one has left; None at the first start of all.
     look: what has changed in the settings that `wire` uses, if anything has.
     memory: notes for the next one what the log says of the supply.
-    history: makes means and extremes of what is measured.
+    history: makes means and extremes of what is measured. records: what brings waveform
+    records to disk, made when a source of samples is first seen; None: they are not kept.
+    shadow: other settings that decide beside these.
     """
 
     def __init__(
@@ -63,6 +69,8 @@ class Guard:
         look: Callable[[], Change | None] = lambda: None,
         memory: SupplyMemory,
         history: History,
+        records: Callable[[], RecordWriter] | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
         self._sensors = sensors
         self._wire = wire
@@ -74,6 +82,10 @@ class Guard:
         self._look = look
         self._memory = memory
         self._history = history
+        self._records = records
+        self._shadow = shadow
+        self._keeper: RecordWriter | None = None
+        self._recorders: dict[str, Recorder] = {}
         self._seeing = past is None
         self._supply: dict[str, States] = dict(past.supply) if past else {}
         self._announced: set[str] = set()
@@ -104,6 +116,13 @@ class Guard:
                 tasks.create_task(self._flush(), name="flush")
         finally:
             self._remember(self._history.stop())
+            for source in list(self._recorders):
+                self._end_record(source)
+            if self._keeper is not None:
+                self._keeper.stop()
+                self._tell_of_records()
+            if self._shadow is not None:
+                self._shadow.stop()
             self._retry()
             self._journal.sync()
 
@@ -121,6 +140,8 @@ class Guard:
             await asyncio.sleep(SYNC_PERIOD_S)
             self._follow_settings()
             self._map_time()
+            self._tell_of_records()
+            self._tell_of_shadow()
             self._retry()
             try:
                 self._journal.sync()
@@ -142,6 +163,8 @@ class Guard:
             self._detectors = {
                 sensor: self._wired(detector.layout) for sensor, detector in self._detectors.items()
             }
+            for source in list(self._recorders):
+                self._end_record(source)
 
     def _map_time(self) -> None:
         """Tell how UTC relates to the monotonic clock, whenever that has changed."""
@@ -158,7 +181,13 @@ class Guard:
         detector = self._detectors.get(item.layout.sensor)
         if detector is None or detector.layout is not item.layout:
             detector = self._detectors[item.layout.sensor] = self._wired(item.layout)
-        self._record(detector.feed(item))
+            self._end_record(item.layout.sensor)
+        events = detector.feed(item)
+        seqs = self._record(events)
+        if self._records is not None and isinstance(item, Block):
+            self._keep(detector, item, events, seqs)
+        if self._shadow is not None and isinstance(item, Block):
+            self._shadow.feed(detector, item, events)
         self._announce(detector)
         seen_us = _last_instant(item)
         if not item.quality & (Quality.INVALID | Quality.STALE):
@@ -168,6 +197,51 @@ class Guard:
         if seen_us - self._metered_us >= METER_PERIOD_US:
             self._metered_us = seen_us
             self._measure()
+
+    def _keep(
+        self, detector: Detector, block: Block, events: Sequence[Event], seqs: Sequence[int]
+    ) -> None:
+        """The block's samples, and what is whole of records; all of it after the alarm's flush."""
+        sensor = block.layout.sensor
+        recorder = self._recorders.get(sensor)
+        if recorder is None:
+            from agent.recorder import Recorder  # numpy, which meters do not need
+
+            recorder = self._recorders[sensor] = Recorder(detector)
+        for story in recorder.feed(block, events, seqs):
+            self._hand_over(story)
+
+    def _end_record(self, sensor: str) -> None:
+        """The source ends or is decided on anew: a record that is open ends here."""
+        recorder = self._recorders.pop(sensor, None)
+        for story in recorder.stop() if recorder is not None else ():
+            self._hand_over(story)
+
+    def _hand_over(self, story: Story) -> None:
+        if self._keeper is None and self._records is not None:
+            self._keeper = self._records()
+        if self._keeper is not None:
+            self._keeper.take(story, self._clock.stamp(story.sample_us(story.mark.index)))
+
+    def _tell_of_records(self) -> None:
+        """What became of records, in lane h."""
+        for told in self._keeper.told() if self._keeper is not None else ():
+            if told.what != STORED:
+                say(f"{told.what.replace('_', ' ')}: {told.detail}")
+            self._audit(told.what, told.detail, self._clock.now_us())
+
+    def _tell_of_shadow(self) -> None:
+        """Where other settings say otherwise, in lane h."""
+        for told in self._shadow.follow() if self._shadow is not None else ():
+            say(f"{told.what.replace('_', ' ')}: {told.detail}")
+            t_us = self._clock.now_us() if told.t_us is None else told.t_us
+            self._audit(told.what, told.detail, t_us)
+
+    def _audit(self, what: str, detail: str, t_us: int) -> None:
+        """Into lane h, with the next flush."""
+        stamp = self._clock.stamp(t_us)
+        self._store("h", cbor.dumps(entries.audit_entry(stamp, what, None, detail)))
+        self._live.send({"grew": "h"})
 
     def _measure(self) -> None:
         """What every bay measures now, for screens, and, where it is new, for history."""
@@ -232,14 +306,18 @@ class Guard:
         say(f"sensor {told}")
         if notice.state == "live":
             return
+        self._end_record(notice.sensor)  # what comes after a while is no part of it
         bay = self._bay_of(notice.sensor)
         trouble = Event(event="sensor_trouble", bay=bay, t_us=notice.t_us, detail=told)
         self._record([trouble])
 
-    def _record(self, events: Sequence[Event]) -> None:
-        """On disk first, together; then, and only then, whoever listens is told."""
+    def _record(self, events: Sequence[Event]) -> Sequence[int]:
+        """On disk first, together; then, and only then, whoever listens is told.
+
+        Their numbers in lane a; none where they have to wait in memory.
+        """
         if not events:
-            return
+            return ()
         stamps = [self._clock.stamp(event.t_us) for event in events]
         payloads = [
             cbor.dumps(entries.event_entry(event, stamp, logged_us=self._clock.now_us()))
@@ -250,6 +328,7 @@ class Guard:
             if event.why:
                 self._store("h", cbor.dumps(entries.why_entry(stamp, "a", seq, event.why)))
         self._live.send({"grew": "a"})
+        return seqs
 
     def _store_together(self, payloads: Sequence[bytes]) -> Sequence[int]:
         """Their numbers in lane a, with one sync for all; none when they have to wait in memory."""

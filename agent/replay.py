@@ -13,6 +13,7 @@ from agent import words
 from agent.detect import settings as protection
 from agent.detect.detector import Detector
 from agent.errors import AgentError, RecordError, SiteError, UsageError
+from agent.record_replay import again, cases, notes_of
 from agent.records import Block, Event, event_json
 from agent.sensors import channels, comtrade
 from agent.site import Bay, SiteFile, load
@@ -84,17 +85,34 @@ def run(paths: list[Path], asked: Replay, show: Show, tell: Tell, draw: Draw | N
         tell("no COMTRADE record was found; expected .cfg files with their .dat, or .cff files")
     for path in found.paths:
         try:
-            case = understood(comtrade.read(path), asked, tell)
-            seen = []
-            for event in decided(case, asked, tell):
-                show(path.stem, event)
-                seen.append(event)
-            if draw is not None:
-                draw(case, seen)
+            for case, told in _told(comtrade.read(path), asked, tell):
+                seen = []
+                for event in told:
+                    show(path.stem, event)
+                    seen.append(event)
+                if draw is not None:
+                    draw(case, seen)
         except AgentError as error:
             tell(str(error))
             failed = True
     return 1 if failed else 0
+
+
+def _told(
+    record: comtrade.Record, asked: Replay, tell: Tell
+) -> Iterator[tuple[Case, Iterable[Event]]]:
+    """The record with its events; one of a terminal's own, when nothing else is asked for, by the
+    notes that it carries, bay by bay.
+    """
+    notes = notes_of(record) if asked == Replay() else None
+    if notes is None:
+        case = understood(record, asked, tell)
+        yield case, decided(case, asked, tell)
+        return
+    tell(f"{record.stem}: bays, settings and state as the terminal noted them")
+    seen = list(again(record, notes))
+    for case in cases(record, notes):
+        yield case, [event for event in seen if event.bay == case.bay.name]
 
 
 def events(record: comtrade.Record, asked: Replay, tell: Tell = lambda _: None) -> Iterator[Event]:

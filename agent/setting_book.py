@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent import setting_sheet
+from agent import setting_lint, setting_sheet
 from agent.detect import settings as protection
 from agent.detect.settings import KEYS, Key, Settings
 from agent.errors import SiteError, StoreError, UsageError
+from agent.setting_lint import Finding
 from agent.setting_sheet import Sheet, scalar
 from agent.site import load
 from agent.store.documents import Documents, History, Version, digest
@@ -208,14 +209,41 @@ def lint(site: Path, file: Path) -> int:
     """Everything that is wrong with a sheet, each in a line; 1 when anything is."""
     book = Book(site)
     try:
-        content = book.content(setting_sheet.read(file), str(file))
+        sheet = setting_sheet.read(file)
+        content = book.content(sheet, str(file))
     except SiteError as error:
-        for finding in error.findings:
-            print(finding)
+        for line in error.findings:
+            print(line)
+        return FOUND
+    found = list(_unwise(book, content))
+    for finding in found:
+        print(_located(finding, content, sheet, file))
+    if found:
         return FOUND
     stated = sum(len(table) for table in content.values())
     print(f"{file}: {stated} keys stated in {len(content)} bays, nothing wrong")
     return DONE
+
+
+def _unwise(book: Book, content: Stated) -> Iterator[Finding]:
+    """What is taken but cannot work, or needs a good reason; see setting_lint.py."""
+    bays = {bay.name: bay for bay in book.bays}
+    stated = {bay: frozenset(table) for bay, table in content.items()}
+    yield from setting_lint.lint(bays, book.settings(content, "settings"), stated)
+
+
+def _located(finding: Finding, content: Stated, sheet: Sheet, file: Path) -> str:
+    """The finding with file, line, bay, key and value."""
+    bay, check, figures = finding
+    table = content.get(bay, {})
+    key = next((key for key in check.keys if key in table), check.keys[0])
+    line = sheet.lines.get((bay, key)) or sheet.lines.get((bay, ""))
+    place = f"{file}: line {line}" if line else str(file)
+    value = f"= {scalar(table[key])}" if key in table else "is its default"
+    return (
+        f"{place}: {check.severity}: [{bay}] {key} {value}: {check.name}: {figures} "
+        f"({check.reason})"
+    )
 
 
 def diff(site: Path, before: str, after: str) -> int:
@@ -224,7 +252,7 @@ def diff(site: Path, before: str, after: str) -> int:
     Each is the number of a version, "active", "defaults", or a file.
     """
     book = Book(site)
-    lines = list(_differences(book, _named(book, before), _named(book, after)))
+    lines = list(differences(book, _named(book, before), _named(book, after)))
     for line in lines:
         print(line)
     return FOUND if lines else DONE
@@ -239,7 +267,8 @@ def _named(book: Book, name: str) -> Stated:
     return book.content(setting_sheet.read(Path(name)), name)
 
 
-def _differences(book: Book, before: Stated, after: Stated) -> Iterator[str]:
+def differences(book: Book, before: Stated, after: Stated) -> Iterator[str]:
+    """A line for each key that changes. Raises: SiteError."""
     old, new = (book.settings(each, "settings") for each in (before, after))
     for bay in old:
         for name, key in KEYS.items():
@@ -263,9 +292,27 @@ def commit(site: Path, file: Path, author: str, reason: str, made_from: int | No
     book = Book(site)
     sheet = setting_sheet.read(file)
     content = book.content(sheet, str(file))
+    _refuse_errors(book, content, sheet, file)
     if made_from is None:
         made_from = _base(book, sheet, file)
     return _add(book, content, author, reason, made_from)
+
+
+def _refuse_errors(book: Book, content: Stated, sheet: Sheet, file: Path) -> None:
+    """Warnings are told; what cannot work by what the sheet states is not taken.
+
+    Raises: SiteError.
+    """
+    errors = []
+    for finding in _unwise(book, content):
+        line = _located(finding, content, sheet, file)
+        mine = any(key in content.get(finding.bay, {}) for key in finding.check.keys)
+        if finding.check.severity == "error" and mine:
+            errors.append(line.removeprefix(f"{file}: "))
+        elif mine:
+            tell(line)
+    if errors:
+        raise SiteError(str(file), tuple(errors))
 
 
 def _base(book: Book, sheet: Sheet, file: Path) -> int:
@@ -316,7 +363,7 @@ def _add(book: Book, content: Stated, author: str, reason: str, made_from: int) 
     if active is not None and active.digest == digest(content):
         print(f"the same as version {active.number}; nothing to change")
         return DONE
-    changes = list(_differences(book, book.ruling(), content))
+    changes = list(differences(book, book.ruling(), content))
     version = book.store.commit(
         content, author=author, reason=reason, made_from=made_from, at=datetime.now(UTC)
     )

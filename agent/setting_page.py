@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.detect.settings import KEYS, RULES, Key, Rule
+from agent.setting_lint import CHECKS, Check
 
 _PREFACE = """# Protection settings
 
@@ -20,6 +21,8 @@ phase_inverse_curve = "C"
 ```sh
 ftu-agent settings export --site FILE --output sheet.toml    # every key; defaults commented out
 ftu-agent settings lint sheet.toml --site FILE               # everything wrong with it, at once
+ftu-agent settings try sheet.toml --site FILE                # what it changes on stored records
+ftu-agent settings shadow sheet.toml --author ops-2 --reason "study 14" --site FILE  # beside them
 ftu-agent settings commit sheet.toml --author ops-2 --reason "study 14" --site FILE
 ftu-agent settings rollback --author ops-2 --reason "motor start" --site FILE
 ```
@@ -33,6 +36,7 @@ def reference() -> str:
     """The whole page."""
     rows = "\n".join(_row(name, key) for name, key in KEYS.items())
     rules = "\n".join(f"- {_rule(rule)}" for rule in RULES)
+    checks = "\n".join(_check(check) for check in CHECKS)
     return f"""{_PREFACE}
 
 ## Keys
@@ -44,12 +48,28 @@ def reference() -> str:
 ## What must hold between them
 
 {rules}
+
+## What `settings lint` says besides
+
+What breaks a range or a rule above is never taken. An `error` below contradicts itself or physics:
+a commit refuses it where the sheet states the key. A `warning` needs a reason, which the engineer
+may well have. The checks between bays take a bay of the same voltage and a smaller rating for one
+that may lie behind, and look only at what a sheet states for both.
+
+| finding | severity | keys | why |
+|---|---|---|---|
+{checks}
 """
 
 
 def _row(name: str, key: Key) -> str:
     cells = (f"`{name}`", key.element, key.expected, key.formula, key.meaning, key.reason)
     return f"| {' | '.join(cells)} |"
+
+
+def _check(check: Check) -> str:
+    keys = ", ".join(f"`{key}`" for key in check.keys)
+    return f"| {check.name} | {check.severity} | {keys} | {check.reason} |"
 
 
 def _rule(rule: Rule) -> str:

@@ -21,7 +21,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +34,24 @@ from agent.store.documents import Version
 MOST_BYTES = 512 * 1024
 _TITLE = "# ftu-agent settings"
 _HEAD = re.compile(r"# (version|hash|author|date|reason) = (.*)")
+_TABLE = re.compile(r"\s*\[\s*[\"']?([A-Za-z0-9_-]{1,32})[\"']?\s*\]")
+_KEY = re.compile(r"\s*[\"']?([A-Za-z0-9_]{1,64})[\"']?\s*=")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What a file states: tables by bay, and the head where it has one."""
+    """What a file states: tables by bay, and the head where it has one.
+
+    lines: in which line of the file a bay's table begins, (bay, ""), and each of its keys.
+    """
 
     tables: Mapping[str, Any]
     number: int | None = None
     digest: str | None = None
     author: str | None = None
     reason: str | None = None
+    lines: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def read(path: Path) -> Sheet:
@@ -69,6 +75,7 @@ def read(path: Path) -> Sheet:
         digest=head.get("hash"),
         author=head.get("author"),
         reason=head.get("reason"),
+        lines=_lines(text),
     )
 
 
@@ -119,6 +126,19 @@ def scalar(value: float | str) -> str:
         # As JSON, but TOML has no surrogate pairs and takes DEL only escaped.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)
+
+
+def _lines(text: str) -> dict[tuple[str, str], int]:
+    """Where tables and keys stand, as people write them; what is written otherwise has no line."""
+    found: dict[tuple[str, str], int] = {}
+    bay = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if table := _TABLE.match(line):
+            bay = table[1]
+            found.setdefault((bay, ""), number)
+        elif key := _KEY.match(line):
+            found.setdefault((bay, key[1]), number)
+    return found
 
 
 def _head(text: str) -> dict[str, str]:

@@ -375,9 +375,18 @@ STORE = Table(
             # A system's own journal stops at 15 % free or 4 GB by itself (journald.conf,
             # SystemKeepFree=); what else must fit is a settings document and an update's archive.
             Number(0, 1_000_000, "MB"),
-            "free disk space that is left to others",
+            "free disk space that is left to others; waveform records leave twice as much",
             100.0,
         ),
+        Key(
+            "records_most",
+            Number(10, 100_000, whole=True),
+            "waveform records that are kept, one for each fault; the oldest make room",
+            2000,
+        ),
+        # 0.8 s of eight channels are 250 kB at 12.8 kHz and 80 kB at 4 kHz: a thousand fit in any
+        # case, and together with the log it is a fifth of the smallest card.
+        Key("records_mb", _QUOTA_MB, "the most that they take on disk together", 384.0),
     ),
 )
 CONSOLE = Table(

@@ -37,6 +37,9 @@ from agent.site import Bay
 
 _FAR = 1 << 62
 
+# Of functions that learn: the class's name, and the numbers that they have learnt.
+Learned = tuple[tuple[str, tuple[float, ...]], ...]
+
 
 class BayDetector:
     """All functions of one bay.
@@ -80,6 +83,25 @@ class BayDetector:
         """Go on from the states that were last told; nobody has looked since `since_us`."""
         self._supplies.resume(states, since_us)
         self._unseen = True
+
+    @property
+    def learned(self) -> Learned:
+        """What functions have learnt from slow looks, for a record that begins here: a replay of
+        it takes this up again. A function that learns has `learned()`, numbers, and
+        `relearn(numbers)`.
+        """
+        return tuple(
+            (type(each).__name__, tuple(each.learned()))
+            for each in self._functions
+            if hasattr(each, "learned")
+        )
+
+    def relearn(self, learned: Learned) -> None:
+        """Go on from what was learnt; of a function that is not here any more, nothing."""
+        known = dict(learned)
+        for each in self._functions:
+            if hasattr(each, "relearn") and type(each).__name__ in known:
+                each.relearn(known[type(each).__name__])
 
     def idle(self) -> bool:
         """True when quiet samples would change nothing here."""

@@ -6,6 +6,7 @@ Detection is a function of settings and samples: no clock, no chance, no hidden 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from agent.detect.bay import BayDetector
 from agent.detect.meter import Meter
@@ -14,6 +15,9 @@ from agent.detect.settings import Settings
 from agent.detect.sight import Tap, Taps
 from agent.records import Block, Event, Layout, Reading
 from agent.site import Bay
+
+if TYPE_CHECKING:
+    from agent.detect.samples import Mark
 
 __all__ = ["Detector", "Meter", "Tap", "Taps"]
 
@@ -25,7 +29,7 @@ class Detector:
     """Every bay fed by one source of samples or readings."""
 
     def __init__(self, layout: Layout, bays: Iterable[tuple[Bay, Settings, Taps]]) -> None:
-        wired = list(bays)
+        self.wired = wired = list(bays)
         self.layout = layout
         frequency_hz = wired[0][0].frequency_hz if wired else 50
         cycle = round(layout.rate_hz / frequency_hz) if layout.rate_hz else 1
@@ -59,6 +63,21 @@ class Detector:
         for bay in self._bays:
             if bay.bay.name in known:
                 bay.resume_supply(known[bay.bay.name], since_us)
+
+    @property
+    def marks(self) -> Sequence[Mark]:
+        """Where a record of what was fed may begin, oldest first; none of readings."""
+        return self._samples.marks if self._samples else ()
+
+    def resume(self, mark: Mark, since_us: int) -> None:
+        """Go on from a mark, whose sample comes next and was taken at `since_us`."""
+        if self._samples is not None:
+            self._samples.resume(mark)
+        for bay, states in zip(self._bays, mark.supply, strict=True):
+            if any(state is not None for state in states):
+                bay.resume_supply(states, since_us)
+        for bay, learned in zip(self._bays, mark.learned, strict=False):
+            bay.relearn(learned)
 
     def meters(self) -> list[Meter]:
         """What every bay measures now; empty before there is anything."""

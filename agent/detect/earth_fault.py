@@ -3,7 +3,7 @@
 It starts on change: a cycle adds to U0 or 3I0 more than their own noise, learned from the slow
 looks, and more than the least that is asked for. A cycle later the samples date the inception; at
 one and a half cycles of age they say what it is (earth_inquiry.py, earth_verdict.py), and once more
-at two and a half where that is not clear yet: the first word is there after 30 to 55 ms at 50 Hz.
+at two and a quarter where that is not clear yet: the first word comes after 30 to 55 ms at 50 Hz.
 
 While anything moves every cycle of samples is searched for strikes (earth_strikes.py). Whether the
 fault still stands is seen by the slow looks (earth_standing.py).
@@ -21,7 +21,7 @@ from agent.detect.earth_verdict import Limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from agent.detect.earth_inquiry import Inquiry
     from agent.detect.look import Look
@@ -32,7 +32,7 @@ FAULT, INTERMITTENT, CLEARED = "fault", "intermittent_earth_fault", "fault_clear
 # A cycle of plain noise adds by chance some per cent more or less than the one before.
 NOISE_MARGIN = 1.5
 # Age of a suspicion at its first and its last look. [cycles]
-FIRST_AGE, LAST_AGE = 1.5, 2.5
+FIRST_AGE, LAST_AGE = 1.5, 2.25
 # So long after a short circuit, or an earth fault that went, its own traces are in every cycle that
 # could be compared with.
 QUIET_CYCLES = 5
@@ -46,9 +46,9 @@ class _Suspicion:
     began, once that was looked at; sums: of what its looks showed.
     """
 
-    def __init__(self, due_us: int, sums: Sums) -> None:
+    def __init__(self, due_us: int) -> None:
         self.due_us = due_us
-        self.sums = sums
+        self.sums = Sums()
         self.last = False
         self.onset_us: "int | None" = None
 
@@ -71,13 +71,21 @@ class EarthFault:
         self.intermittent = False
         self._standing: "Standing | None" = None
         self._suspicion: "_Suspicion | None" = None
-        self._sums: "Sums | None" = None
         self._seen = False
         self._true_cycle = 0
         self._noise_volts = self._noise_amps = 0.0
         self._held_until_us: "int | None" = None
         self._searched_us: "int | None" = None
         self._watch_until_us = 0
+
+    def learned(self) -> "list[float]":
+        """What the slow looks have taught, for a record that begins here."""
+        return [float(self._seen), float(self._true_cycle), self._noise_volts, self._noise_amps]
+
+    def relearn(self, numbers: "Sequence[float]") -> None:
+        """Go on from that."""
+        seen, cycle, self._noise_volts, self._noise_amps = numbers
+        self._seen, self._true_cycle = bool(seen), int(cycle)
 
     def idle(self) -> bool:
         """True when quiet values would change nothing."""
@@ -156,9 +164,7 @@ class EarthFault:
             return
         held = self._held_until_us is not None and t_us < self._held_until_us
         if self._suspicion is None and not held:
-            # What an arc showed before counts on, as long as nothing else is known of it.
-            sums = self._sums if self.told == UNKNOWN else None
-            self._suspicion = _Suspicion(t_us + self.cycle_us, sums or Sums())
+            self._suspicion = _Suspicion(t_us + self.cycle_us)
         if self._searched_us is None:
             self._searched_us = t_us - self.cycle_us
         self._watch_until_us = t_us + WATCH_CYCLES * self.cycle_us
@@ -182,7 +188,6 @@ class EarthFault:
         word = "" if found is None else earth_verdict.word(found, self.limits, suspicion.last)
         if found is not None and word:
             self._suspicion = None
-            self._sums = suspicion.sums
             return self._tell(word, found, suspicion.onset_us)
         likely = found is not None and earth_verdict.like_a_fault(found, self.limits)
         if likely and not suspicion.last:

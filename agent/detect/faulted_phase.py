@@ -21,15 +21,19 @@ def involved(shares: tuple[float, float, float]) -> str:
 
 
 def kind(shares: tuple[float, float, float], residual_amps: float, largest_amps: float) -> str:
-    """Name of the fault, AG ... ABC.
+    """Name of the fault, AG ... ABC, by currents alone.
 
     shares: what the fault added to each phase [any unit]; residual_amps: 3I0; largest_amps: the
     largest phase current, measured like 3I0.
     """
-    phases = involved(shares)
+    return name(involved(shares), residual_amps >= GROUND_SHARE * largest_amps)
+
+
+def name(phases: str, grounded: bool) -> str:
+    """Of a fault on these phases; one alone, and never three, has earth in it for sure."""
     if len(phases) == 3:
         return "ABC"
     if len(phases) == 1:
         return phases + "G"
     pair = "CA" if phases == "AC" else phases
-    return pair + "G" if residual_amps >= GROUND_SHARE * largest_amps else pair
+    return pair + "G" if grounded else pair

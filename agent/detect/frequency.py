@@ -27,13 +27,14 @@ _WIDEST = 0.24 * 2 * pi
 class Frequency:
     """The frequency to be tuned to.
 
-    lowest_mhz, highest_mhz: beyond them nothing is followed. [mHz]
+    lowest_mhz, highest_mhz: beyond them nothing is followed. before: the last estimate, which the
+    next one must agree with; None: none that counts. [mHz]
     """
 
     def __init__(self, lowest_mhz: int, highest_mhz: int) -> None:
         self.lowest_mhz = lowest_mhz
         self.highest_mhz = highest_mhz
-        self._before: "int | None" = None
+        self.before: "int | None" = None
 
     def step(
         self,
@@ -48,13 +49,13 @@ class Frequency:
         the supply over the last window and over the one before, (re, im) in a frame that turns
         with `window_mhz`. To be asked at regular instants.
         """
-        before, self._before = self._before, self._estimate(window_mhz, now, earlier)
-        found = self._before
+        before, self.before = self.before, self._estimate(window_mhz, now, earlier)
+        found = self.before
         if found is None or before is None or abs(found - before) > AGREED_MHZ:
             return None
         if abs(found - tuned_mhz) < TOLERANCE_MHZ:
             return None
-        self._before = None
+        self.before = None
         return found
 
     def _estimate(

@@ -33,7 +33,11 @@ class Now:
 
 
 class Function(Protocol):
-    """See each of functions/."""
+    """See each of functions/.
+
+    A function that learns from slow looks also has `learned()`, numbers, and `relearn(numbers)`, so
+    that a record can hold what it knew (bay.py).
+    """
 
     def idle(self) -> bool:
         """True when decisions inside the band would change nothing here."""

@@ -20,6 +20,8 @@ import math
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent.detect.look import Channel, Look
 
     Phasor = tuple[float, float]
@@ -131,6 +133,28 @@ class HighImpedance:
             return 0
         self.told = True
         return TOLD
+
+    def learned(self) -> "list[float]":
+        """What the slow looks have taught, for a record that begins here; see bay.py."""
+        role = (VOLTAGES + CURRENTS).index(self._role) if self._role else -1
+        counts = role, self._looks, self._missing, self.evidence, self.told
+        numbers = [float(count) for count in counts]
+        for quiet in self._quiets():
+            numbers += [quiet.mean[0], quiet.mean[1], quiet.strays]
+        return numbers
+
+    def relearn(self, numbers: "Sequence[float]") -> None:
+        """Go on from that; when what burns already began is not known any more."""
+        role, looks, missing, evidence, told = [int(number) for number in numbers[:5]]
+        self._role = "" if role < 0 else (VOLTAGES + CURRENTS)[role]
+        self._looks, self._missing, self.evidence, self.told = looks, missing, evidence, bool(told)
+        for place, quiet in enumerate(self._quiets()):
+            re, im, quiet.strays = numbers[5 + 3 * place : 8 + 3 * place]
+            quiet.mean = re, im
+
+    def _quiets(self) -> "list[Quiet]":
+        shapes = [self._first, self._third, self._even, self._random]
+        return shapes + self._phases + [self._neutral]
 
     def noise(self) -> float:
         """Of one quadrature of a phase current, as learned."""

@@ -9,6 +9,8 @@ way. So a fault is proven by any of
 - "sinusoid": what was added fits a sinusoid and an exponential too well for a hump, and it has
   swung to the other side, or stands where every hump is long on its way down, or lasts longer;
 - "no gap": the current has had an amplitude throughout for longer than a core can stay saturated;
+- "voltage down": it is larger than most inrushes, and the voltage stays down where it seems to
+  pause (direction.py): what pauses is a current transformer;
 - "collapse": it falls far faster than it rose: no core does that, its current being a function of
   a flux that goes down as it went up, but a current transformer that saturates does.
 
@@ -104,6 +106,7 @@ class Judgement:
         age: float,
         crossing: bool,
         gapped: "list[int]",
+        beyond_amps: float = 0.0,
     ) -> None:
         energy = sum([shape.energy for shape in shapes])
         self.residual_share = sum([s.left for s in shapes]) / energy if energy else 0.0
@@ -113,10 +116,16 @@ class Judgement:
         self.short = [shape.place for shape in shapes if shape.run >= RUNNING]
         self.gapped = [shape.place for shape in shapes if shape.gap >= GAP]
         self.earth_share: "float | None" = None
+        self.peak_amps = max([s.peak for s in shapes] + [0.0])
         self.proof = self._proof(shapes, age, crossing, gapped)
+        self.large = 0.0 < beyond_amps <= self.peak_amps
         self.verdict = FAULT if self.proof else UNDECIDED
         if not self.proof and age >= 1.0:
             self.verdict = INRUSH
+
+    def prove(self) -> None:
+        """It is large, and the voltage stays down where the current seems to pause."""
+        self.proof, self.verdict = "voltage down", FAULT
 
     def why(self) -> "dict[str, float | str]":
         """The quantities behind it."""
@@ -126,6 +135,7 @@ class Judgement:
             "harmonic_share": self.harmonic_share,
             "gap_share": self.gap_share,
             "run_share": self.run_share,
+            "peak_amps": self.peak_amps,
         }
 
     def _proof(self, shapes: "list[Shape]", age: float, crossing: bool, gapped: "list[int]") -> str:
@@ -175,6 +185,7 @@ class Shape:
             lately = [y - x for x, y in zip(samples, samples[window:])]
         self.added = _thinned(lately[-min(since, window, len(lately)) :], group)
         self.lately = _thinned(lately[-(since + lead) :], group)
+        self.peak = max([abs(y) for y in self.added] + [0]) * self.scale
         self.energy = self.left = float(_dot(self.added, self.added)) * self.scale * self.scale
         self.swing = self.end = self.run = self.gap = self.collapse = self.harmonic = 0.0
 
@@ -250,6 +261,30 @@ class Model:
         crossed = float(_dot(self._cosine, table)), float(_dot(self._sine, table))
         return table, crossed[0], crossed[1], float(_dot(table, table))
 
+    def size(self, wave: "list[int]") -> float:
+        """Amplitude of the sinusoid, with the decay that fits best. [counts]"""
+        c, s = float(_dot(self._cosine, wave)), float(_dot(self._sine, wave))
+        fits = []
+        for table, cd, sd, dd in self._decays:
+            b = c, s, float(_dot(table, wave))
+            fits.append((self._taken(b, cd, sd, dd), self._quadratures(b, cd, sd, dd)))
+        even, odd = max(fits)[1]
+        return SCALE * math.sqrt(even * even + odd * odd)
+
+    def _quadratures(
+        self, b: "tuple[float, float, float]", cd: float, sd: float, dd: float
+    ) -> "tuple[float, float]":
+        """Of the fit whose energy `_taken` tells."""
+        c, s, d = b
+        cc, cs, ss = self._cc, self._cs, self._ss
+        a11, a12, a13 = ss * dd - sd * sd, cd * sd - cs * dd, cs * sd - cd * ss
+        a22, a23 = cc * dd - cd * cd, cs * cd - cc * sd
+        determinant = cc * a11 + cs * a12 + cd * a13
+        if determinant <= 0.0:
+            return 0.0, 0.0
+        even = (a11 * c + a12 * s + a13 * d) / determinant
+        return even, (a12 * c + a22 * s + a23 * d) / determinant
+
     def left(self, added: "list[int]") -> float:
         """Energy of the residual with the decay that fits best. [counts squared]"""
         energy = float(_dot(added, added))
@@ -280,13 +315,14 @@ def judge(
     crossing: bool,
     earth_only: bool,
     gapped: "list[int]",
+    beyond_amps: float = 0.0,
 ) -> Judgement:
     """What these currents are.
 
     pickup_amps: of the element that has started; earth_only: that was 50N alone, so 3I0 is looked
     at. age: cycles since the change was seen, 2 or more when that is not known. crossing: True
     while the inrush of one phase restrains another that shows no gap. gapped: places of the waves
-    that showed a gap in the judgements before.
+    that showed a gap in the judgements before. beyond_amps: peak that no inrush reaches; 0: none.
     """
     window = waves.window
     looked_at = [waves.residual] if earth_only else waves.phases
@@ -301,8 +337,8 @@ def judge(
         model = Model(len(shapes[0].added), shapes[0].cycle)
         for shape in shapes:
             shape.examine(model, pickup_amps)
-    judgement = Judgement(shapes, age, crossing, gapped)
-    if judgement.proof in ("no gap", "collapse"):
+    judgement = Judgement(shapes, age, crossing, gapped, beyond_amps)
+    if judgement.proof in ("no gap", "collapse") or judgement.large:
         judgement.earth_share = _earth_share(waves, age)
     return judgement
 
@@ -331,6 +367,20 @@ def age_of(waves: Waves) -> "float | None":
             age = (len(added) - first[0]) / window
             oldest = age if oldest is None else max(oldest, age)
     return oldest
+
+
+def size_of(waves: Waves, age: float) -> float:
+    """RMS of the largest phase's sinusoid since the change, its decaying DC apart. [A]"""
+    window = waves.window
+    group = max(1, window // THINNED)
+    length = max(8, int(min(age, 1.0) * window / group))
+    model = Model(length, window / group)
+    sizes = [
+        model.size(_thinned(samples, group)[-length:]) * abs(scale) / group
+        for samples, scale in waves.phases
+        if len(samples) >= length * group
+    ]
+    return max(sizes + [0.0]) / math.sqrt(2.0)
 
 
 def _earth_share(waves: Waves, age: float) -> "float | None":

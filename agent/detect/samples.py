@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import deque
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from agent.detect.bay import BayDetector
+from agent.detect.bay import BayDetector, Learned
 from agent.detect.crossings import Crossings
 from agent.detect.front_end import FrontEnd, Stretch
 from agent.detect.instants import Instants
@@ -29,6 +30,23 @@ Array = npt.NDArray[np.float64]
 TOLD_BY_SHAPE = ("fault", "inrush")
 # So many cycles apart lie two slow looks, and two looks at the frequency.
 FOLLOW_CYCLES = CYCLES
+# Beginnings that a record may have: 5 s of them.
+_MARKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a record may begin so that its replay decides bit for bit what was decided here.
+
+    index: of the sample that comes next; frequency_mhz, estimate_mhz: SupplyFrequency.state then;
+    supply: DEAD, LIVE or None of each phase, bay by bay. learned: BayDetector.learned, bay by bay.
+    """
+
+    index: int
+    frequency_mhz: int
+    estimate_mhz: int | None
+    supply: tuple[tuple[int | None, ...], ...]
+    learned: tuple[Learned, ...] = ()
 
 
 class Samples:
@@ -59,11 +77,18 @@ class Samples:
         self._any_awake = True
         self._frequency = SupplyFrequency(self._front_end, wired)
         self._last_us: int | None = None
+        self.marks: deque[Mark] = deque(maxlen=_MARKS)
+
+    def resume(self, mark: Mark) -> None:
+        """Go on from a mark: what comes next is its sample."""
+        self._frequency.resume(mark.frequency_mhz, mark.estimate_mhz)
 
     def feed(self, block: Block) -> list[Event]:
         """Events of one block, stretch by stretch."""
         events: list[Event] = []
         front_end = self._front_end
+        if not self.marks:
+            self._mark(block.first)
         for stretch in front_end.stretches(block, self._every):
             moved = self._moved(stretch)
             if moved is not None or self._any_awake:
@@ -73,8 +98,14 @@ class Samples:
             if (stretch.first + stretch.count) % self._every == 0:
                 events += self._look_slowly(block, stretch.first + stretch.count - 1)
                 self._frequency.follow()
+                self._mark(stretch.first + stretch.count)
         self._last_us = block.sample_us(block.first + block.counts.shape[1] - 1)
         return events
+
+    def _mark(self, index: int) -> None:
+        supply = tuple(bay.supply_states for bay in self._bays)
+        learned = tuple(bay.learned for bay in self._bays)
+        self.marks.append(Mark(index, *self._frequency.state, supply, learned))
 
     def meters(self) -> list[Meter]:
         """What every bay measures over the last ten cycles; empty before there is one."""

@@ -11,7 +11,8 @@ beyond its rating, anything else is a fault whose inception was not seen, unless
 Portable.
 """
 
-from agent.detect import faulted_phase, inrush
+from agent.detect import clean_start, direction, faulted_phase, impedance, inrush
+from agent.detect.evolution import Evolution
 from agent.detect.overcurrent import START, Overcurrent
 
 # A fault that lifts a phase over pickup has added at least this share of it; less is a ripple
@@ -27,6 +28,36 @@ LOAD_LIMIT = 2.0
 # One phase's inrush restrains another that shows no gap for so many cycles, half a second: relays
 # allow up to 60 s and ship with 100 ms, in which one energising in 350 was still without a gap.
 CROSS_CYCLES = 25
+
+# Three equal phases that grow to less than this are a motor's start or a load's return, unless the
+# voltages show a fault: bars are held from twice the pickup on, and a sinusoid's size is known to a
+# twentieth when it is told.
+START_LIMIT = 1.7
+# A load that returns brings transformers along, whose inrush is not the same in all phases.
+RETURNING_SHARE = 0.5
+LARGEST_OVERREACH = 1.25  # of the window filter, while it straddles an inception
+# No start and no load takes so much of the voltage; a motor is planned for a tenth of it.
+STARTING_VOLTS = 0.7
+# A line's impedance, with an arc or without, lies between these angles (15 and 66 degrees; overhead
+# lines and cables of medium voltage have X/R of 0.3 to 2.1); a rotor that stands still lies above
+# (power factor 0.1 to 0.35), a load below.
+LINE_FLATTEST, LINE_STEEPEST = 0.27, 2.25
+# Where less flowed before, as a share of pickup, all is new: a load that returns has any angle.
+LOADED_SHARE = 0.02
+# What of U0 changes by this share of the phase voltage has earth in it. Between phases alone
+# nothing moves U0 but the errors of transformers (0.5 %) and, slowly, an unequal network.
+EARTH_VOLTS = 0.08
+# ... and by this share, where 3I0 is a real one: a strong source with its neutral on earth.
+FIRM_EARTH_VOLTS = 0.02
+# Of the largest phase current, from a sensor of its own around all three and nothing else to go by.
+MEASURED_EARTH = 0.05
+# A shape that leaves more than this to the fit is looked at in its first milliseconds only.
+BENT = 0.01
+# Of what the voltage lost, the share that no current explains: inrush through a source leaves a
+# twentieth, its harmonics and the loads'; a saturated transformer half and more.
+UNEXPLAINED = 0.25
+SOONEST = 0.25  # cycles; of a fault behind an inrush
+ASKED_CYCLES = 3  # how long an unknown direction is asked for again
 
 # Of a change that does not show beside the noise, when an element starts. [cycles]
 USUAL_AGE = 0.25
@@ -44,8 +75,10 @@ class ShortCircuit:
     """The 50P and 50N starts of one bay and the faulted-phase word. All currents RMS, primary.
 
     change_floor_amps: what the change of a phase must exceed to count as one.
-    cycle_us: one nominal cycle.
+    cycle_us: one nominal cycle. phase_volts: nominal, to earth; 0: there are none. beyond_amps:
+    peak that no inrush reaches, 0 where none is known. solid: the neutrals are solidly earthed.
     After "fault": `kind`, `element` and `onset_us` (None: inception not seen) tell which.
+    `direction` where it lies.
     After "fault" and "inrush": `judgement` tells what the samples showed. inrush: it was told,
     and stands.
     """
@@ -56,6 +89,9 @@ class ShortCircuit:
         residual_pickup_amps: float,
         change_floor_amps: float,
         cycle_us: int,
+        phase_volts: float = 0.0,
+        beyond_amps: float = 0.0,
+        solid: bool = False,  # noqa: FBT002  portable: positional
     ) -> None:
         half_us = cycle_us // 2
         self.phase = Overcurrent(3, phase_pickup_amps, half_us, cycle_us)
@@ -73,6 +109,16 @@ class ShortCircuit:
         self._gapped: "list[int]" = []
         self._started_us = 0
         self._look_us: "int | None" = None
+        self.direction = direction.Direction()
+        self.neutral_change: "float | None" = None
+        self.unexplained: "float | None" = None
+        self.size_amps: "float | None" = None
+        self._phase_volts = phase_volts
+        self._beyond_amps = beyond_amps
+        self._solid = solid
+        self._evolution = Evolution(phase_pickup_amps, residual_pickup_amps, cycle_us, phase_volts)
+        self._told_us = 0
+        self._neutral_volts = 0.0
 
     def idle(self) -> bool:
         """True when quiet currents would change nothing here."""
@@ -90,6 +136,8 @@ class ShortCircuit:
             dues.append(self._changed_since + self.ripe_us)
         if self._look_us is not None and self.kind == _UNSEEN:
             dues.append(self._look_us)
+        if self._evolution.due_us is not None:
+            dues.append(self._evolution.due_us)
         return dues
 
     def step(
@@ -99,14 +147,17 @@ class ShortCircuit:
         residual_amps: float,
         changes: tuple[float, float, float],
         look: "Callable[[], Raw | None]",
+        neutral_volts: float = 0.0,
     ) -> str:
         """What is told at this sample: "fault", "fault_cleared", "inrush", "overload" or "".
 
         currents, residual_amps: fundamentals; changes: RMS of what was added to each phase
-        during the last cycle; look: the samples up to this one, called only when they matter,
-        None where there are none (a meter's readings: what starts is a fault).
+        during the last cycle; neutral_volts: U0; look: the samples up to this one,
+        called only when they matter, None where there are none (a meter's readings: what starts
+        is a fault).
         """
         largest = max(currents)
+        self._neutral_volts = neutral_volts
         self._follow_change(t_us, max(changes))
         phase = self.phase.step(t_us, currents)
         residual = self.residual.step(t_us, (_stabilised(residual_amps, largest),))
@@ -119,7 +170,7 @@ class ShortCircuit:
         if not self.phase.started and not self.residual.started:
             return self._over()
         if self.kind != _UNSEEN:
-            return ""
+            return self._watch(t_us, currents, residual_amps, neutral_volts, look)
         return self._word(t_us, currents, residual_amps, changes, look)
 
     def _follow_change(self, t_us: int, change: float) -> None:
@@ -161,11 +212,40 @@ class ShortCircuit:
         verdict = self._judge(t_us, since_us, look)
         if verdict == inrush.FAULT:
             shares = self._shown_through(changes if explained else currents)
-            return self._fault(self._onset(t_us, since_us), shares, residual_amps, currents)
+            return self._fault_or_start(t_us, since_us, shares, residual_amps, currents, look)
         if verdict != inrush.INRUSH or self.inrush or t_us - self._started_us < self.cycle_us:
             return ""
         self.inrush = True
         return "inrush"
+
+    def _watch(
+        self,
+        t_us: int,
+        currents: tuple[float, float, float],
+        residual_amps: float,
+        neutral_volts: float,
+        look: "Callable[[], Raw | None]",
+    ) -> str:
+        """A fault that was told: whether it has become another, and which way it lies after all."""
+        due_us = self._evolution.due_us
+        if due_us is None or t_us < due_us:
+            return ""
+        kind = self._evolution.step(t_us, self.kind, currents, residual_amps, neutral_volts)
+        if kind != _UNSEEN:
+            self.kind = kind
+            return "fault"
+        if self.direction.word != direction.UNKNOWN or self.onset_us is None:
+            return ""
+        if t_us - self._told_us > ASKED_CYCLES * self.cycle_us:
+            return ""
+        raw = look()
+        if raw is None:
+            return ""
+        age = (t_us - self.onset_us) / self.cycle_us
+        self.direction = direction.of_phases(raw, age, self._phase_volts)
+        if self.kind[1:] == "G":
+            self._direct_earth(raw, age, "ABC".index(self.kind[0]))
+        return "" if self.direction.word == direction.UNKNOWN else "fault"
 
     def _judge(self, t_us: int, since_us: "int | None", look: "Callable[[], Raw | None]") -> int:
         """The verdict of the samples, UNDECIDED between two looks."""
@@ -182,13 +262,23 @@ class ShortCircuit:
         earth_only = not self.phase.started
         pickup_amps = (self.residual if earth_only else self.phase).pickup_amps
         crossing = t_us - self._started_us < CROSS_CYCLES * self.cycle_us
+        beyond_amps = 0.0 if earth_only else self._beyond_amps
         judgement = inrush.judge(
-            inrush.waves_of(raw), pickup_amps, age, crossing, earth_only, self._gapped
+            inrush.waves_of(raw), pickup_amps, age, crossing, earth_only, self._gapped, beyond_amps
         )
         self.judgement = judgement
+        if judgement.verdict != inrush.FAULT and judgement.large and self._stays_down(raw, age):
+            judgement.prove()
         if judgement.verdict == inrush.INRUSH:
             self._gapped = judgement.gapped
         return judgement.verdict
+
+    def _stays_down(self, raw: "Raw", age: float) -> bool:
+        """Whether the voltage stays low where the current seems to pause."""
+        if self._phase_volts <= 0.0 or age > inrush.COLLAPSE_UNTIL:
+            return False
+        lost = self.unexplained = direction.unexplained(raw, age, self._phase_volts)
+        return lost is not None and lost >= UNEXPLAINED
 
     def _shown_through(self, shares: tuple[float, float, float]) -> tuple[float, float, float]:
         """The shares of a fault behind an inrush: what still has gaps is not faulted."""
@@ -219,21 +309,144 @@ class ShortCircuit:
             and largest < LOAD_LIMIT * self.phase.pickup_amps
         )
 
-    def _fault(
+    def _fault_or_start(
         self,
-        onset_us: "int | None",
+        t_us: int,
+        since_us: "int | None",
         shares: tuple[float, float, float],
         residual_amps: float,
         currents: tuple[float, float, float],
+        look: "Callable[[], Raw | None]",
     ) -> str:
+        if self._like_start(t_us, since_us, currents, look):
+            return self._overloaded()
+        return self._fault(t_us, since_us, shares, residual_amps, currents, look)
+
+    def _like_start(
+        self,
+        t_us: int,
+        since_us: "int | None",
+        currents: tuple[float, float, float],
+        look: "Callable[[], Raw | None]",
+    ) -> bool:
+        """Three equal phases that may be a motor or a load, by size, voltage and angle."""
         largest = max(currents)
-        early = None if self.judgement is None else self.judgement.earth_share
+        limit = START_LIMIT * self.phase.pickup_amps
+        if self.residual.started or min(currents) < RETURNING_SHARE * largest or since_us is None:
+            return False
+        raw = look() if largest < limit * LARGEST_OVERREACH else None
+        if raw is None:
+            return False
+        age = (t_us - since_us) / self.cycle_us
+        self.size_amps = inrush.size_of(inrush.waves_of(raw), age)
+        if self.size_amps >= limit:
+            return False
+        return self._starting(raw, age, min(currents) >= BALANCED_SHARE * largest)
+
+    def _starting(self, raw: "Raw", age: float, balanced: bool) -> bool:
+        """By what the voltages show, where there are any."""
+        seen = direction.beyond(raw, age)
+        if seen is None or self._phase_volts <= 0.0:
+            return balanced
+        if seen.volts < STARTING_VOLTS * self._phase_volts:
+            return False
+        if seen.before_amps < LOADED_SHARE * self.phase.pickup_amps:
+            return True
+        return balanced and not self._on_a_line(seen.fit)
+
+    def _on_a_line(self, fit: "impedance.Fit | None") -> bool:
+        """Whether what was added flows through what may be a line."""
+        if fit is None:
+            return False
+        r, x = fit.first, fit.second
+        return r > 0.0 and LINE_FLATTEST * r <= x <= LINE_STEEPEST * r
+
+    def _fault(
+        self,
+        t_us: int,
+        since_us: "int | None",
+        shares: tuple[float, float, float],
+        residual_amps: float,
+        currents: tuple[float, float, float],
+        look: "Callable[[], Raw | None]",
+    ) -> str:
+        self.onset_us = onset_us = self._onset(t_us, since_us)
+        largest = max(currents)
+        raw = None if self.judgement is None else look()
+        age = None
+        if onset_us is not None:
+            age = max(SOONEST, (t_us - onset_us) / self.cycle_us)
+        phases = faulted_phase.involved(shares)
+        if raw is not None:
+            self.direction = direction.of_phases(raw, age, self._phase_volts)
+            phases = faulted_phase.involved(self._clean(raw, age, shares))
+        grounded = self._grounded(raw, age, residual_amps, largest)
+        if len(phases) == 1 and self._not_alone():
+            phases = faulted_phase.involved(shares)
+        self.kind = faulted_phase.name(phases, grounded)
+        # Phases that carry the same to earth, from a transformer's neutral, leave no loop.
+        if raw is not None and len(phases) != 2 and residual_amps >= largest:
+            self._direct_earth(raw, age, max(0, "ABC".find(phases)))
+        elif raw is not None and len(phases) == 1:
+            self._direct_earth(raw, age, "ABC".index(phases))
+        self._told_us = t_us
+        self._evolution.begin(t_us, largest, self._neutral_volts)
+        return "fault"
+
+    def _direct_earth(self, raw: "Raw", age: "float | None", phase: int) -> None:
+        """One phase goes by 3I0; by its own current only where that is beyond any capacitance."""
+        seen = direction.of_earth(raw, age, self._phase_volts, phase, self._solid)
+        if seen.word != direction.UNKNOWN or not self.phase.started:
+            self.direction = seen
+
+    def _not_alone(self) -> bool:
+        """A heavy current of one phase that leaves U0 where it was: the transformer of the other
+        saturated at once, and only later is anything seen of it.
+        """
+        change = self.neutral_change
+        if change is None or not self.phase.started:
+            return False
+        return change < FIRM_EARTH_VOLTS * self._phase_volts
+
+    def _clean(
+        self, raw: "Raw", age: "float | None", shares: tuple[float, float, float]
+    ) -> tuple[float, float, float]:
+        """The shares of the first milliseconds, where later ones are bent by the transformers."""
+        judgement = self.judgement
+        if judgement is None or age is None or self.inrush or not self.phase.started:
+            return shares
+        bent = judgement.proof in ("voltage down", "collapse") or judgement.residual_share > BENT
+        if not bent or age > inrush.COLLAPSE_UNTIL:
+            return shares
+        fit, ratio = self.direction.fit, clean_start.USUAL_SHARE
+        if fit is not None and fit.second != 0.0 and fit.first / fit.second > 0.0:
+            ratio = min(1.5, fit.first / fit.second)
+        early = clean_start.shares(raw, age, ratio)
+        return shares if early is None else early
+
+    def _grounded(
+        self, raw: "Raw | None", age: "float | None", residual_amps: float, largest: float
+    ) -> bool:
+        """Whether earth takes part: U0 moves then, and 3I0 flows."""
+        judgement = self.judgement
+        early = None if judgement is None else judgement.earth_share
         if early is not None and self.phase.started:
             # Saturating current transformers, and a core's own 3I0, come later or stay apart.
             residual_amps = min(residual_amps, early * largest)
-        self.kind = faulted_phase.kind(shares, residual_amps, largest)
-        self.onset_us = onset_us
-        return "fault"
+        share = faulted_phase.GROUND_SHARE
+        firm = residual_amps >= share * largest
+        self.neutral_change = None
+        if raw is None or self._phase_volts <= 0.0 or not raw.has("u0"):
+            measured = raw is not None and raw.has("i0") and "i0" not in raw.summed
+            real = measured and residual_amps >= self.residual.pickup_amps
+            return firm or (real and residual_amps >= MEASURED_EARTH * largest)
+        if age is not None:
+            self.neutral_change = clean_start.neutral_change(raw, age)
+        if self.neutral_change is None:
+            return firm
+        if self.neutral_change >= EARTH_VOLTS * self._phase_volts:
+            return True
+        return firm and self.neutral_change >= FIRM_EARTH_VOLTS * self._phase_volts
 
     def _over(self) -> str:
         """Both elements have dropped out; `onset_us` stays for the last word on this fault."""
@@ -244,6 +457,8 @@ class ShortCircuit:
         self.inrush = False
         self._gapped = []
         self._look_us = None
+        self._evolution.end()
+        self.direction = direction.Direction()
         return "fault_cleared" if told else ""
 
 

@@ -28,6 +28,16 @@ class SupplyFrequency:
         self._frequency = Frequency(SLOWEST_MHZ, front_end.fastest_mhz)
         self._references = list(_references(bays))
 
+    @property
+    def state(self) -> tuple[int, int | None]:
+        """What is tuned to, and the estimate that waits to be confirmed. [mHz]"""
+        return self._front_end.frequency_mhz, self._frequency.before
+
+    def resume(self, frequency_mhz: int, before: int | None) -> None:
+        """Go on from such a state."""
+        self._front_end.tune(frequency_mhz)
+        self._frequency.before = before
+
     def follow(self) -> None:
         """To be called at regular indices of the stream, so that verdicts follow from samples."""
         front_end, window = self._front_end, self._front_end.window

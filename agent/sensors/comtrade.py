@@ -21,6 +21,7 @@ from agent.records import Block, Notice, Quality
 from agent.sensors.comtrade_cfg import MAX_CFG_BYTES
 from agent.sensors.comtrade_dat import MAX_DAT_BYTES
 from agent.sensors.comtrade_record import Ratio, Record, parse, parse_single
+from agent.sensors.comtrade_text import decode
 
 __all__ = [
     "Comtrade",
@@ -48,9 +49,13 @@ def read(path: Path) -> Record:
     samples = _beside(path, ".dat")
     if samples is None:
         raise RecordError(str(path), "no .dat file beside it", f"{path.stem}.dat")
-    return parse(
+    record = parse(
         _bytes(path, MAX_CFG_BYTES), _bytes(samples, MAX_DAT_BYTES), str(path), str(samples)
     )
+    told = _beside(path, ".inf")
+    if told is None or told.stat().st_size > MAX_CFG_BYTES:
+        return record
+    return replace(record, inf=decode(_bytes(told, MAX_CFG_BYTES)))
 
 
 def _bytes(path: Path, limit: int) -> bytes:

@@ -9,7 +9,7 @@ Source: IEEE C37.111-2013 (IEC 60255-24:2013), single file format.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.errors import RecordError
 
@@ -28,7 +28,8 @@ class Sections:
     """What a reader needs of the file: header and samples.
 
     cfg_line, dat_line: number in the file of each section's first line. encoding: of the samples
-    as their separator says it, "" when it does not. findings: what is odd and was taken.
+    as their separator says it, "" when it does not. findings: what is odd and was taken. inf: the
+    recorder's own information, as it is.
     """
 
     cfg: bytes
@@ -37,27 +38,31 @@ class Sections:
     dat_line: int
     encoding: str
     findings: tuple[str, ...]
+    inf: bytes = b""
 
 
 def split(data: bytes, name: str) -> Sections:
     """The sections in the bytes of a .cff file; `name` stands in errors.
 
-    INF and HDR, notes for people, are passed over. Raises: RecordError.
+    HDR, notes for people, is passed over. Raises: RecordError.
     """
     cfg: tuple[bytes, int] | None = None
+    inf = b""
     place = 0
     while (separator := _SEPARATOR.search(data, place)) is not None:
         kind, begin = separator[1].upper(), separator.end()
         if kind == b"DAT":
             if cfg is None:
                 raise RecordError(_at(data, separator, name), "samples before a header", _CFG_TEXT)
-            return _with_samples(data, separator, cfg)
+            return replace(_with_samples(data, separator, cfg), inf=inf)
         following = _SEPARATOR.search(data, begin)
         place = following.start() if following else len(data)
         if kind == b"CFG":
             if cfg is not None:
                 raise RecordError(_at(data, separator, name), "a second header", "one CFG section")
             cfg = data[begin:place], _line(data, begin)
+        elif kind == b"INF":
+            inf = data[begin:place]
     if cfg is None:
         raise RecordError(f"{name} line 1", "no header in the file", _CFG_TEXT)
     raise RecordError(name, "no samples in the file", "a line '--- file type: DAT ... ---'")

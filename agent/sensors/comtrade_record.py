@@ -21,6 +21,7 @@ from agent.sensors.channel_names import phases
 from agent.sensors.comtrade_cff import split
 from agent.sensors.comtrade_cfg import MAX_RATE_HZ, MIN_RATE_HZ, Analog, Header, parse_header
 from agent.sensors.comtrade_dat import Rows, parse_rows
+from agent.sensors.comtrade_text import decode
 from agent.sensors.comtrade_time import Clock
 
 Counts = npt.NDArray[np.float64]
@@ -57,7 +58,8 @@ class Record:
     the trigger's instant since the first sample of all. clock: what stamped them.
     begin_us: instant of the first sample here since the first of all. others: where the rate
     changes, the shorter stretches of other rates, this one being the longest.
-    findings: what is odd and was taken, or left out, all the same.
+    findings: what is odd and was taken, or left out, all the same. inf: what the recorder says
+    besides (.inf), as it is.
     """
 
     stem: str
@@ -78,6 +80,7 @@ class Record:
     clock: Clock = field(default_factory=Clock)
     begin_us: int = 0
     others: tuple[Record, ...] = ()
+    inf: str = ""
 
     @property
     def length(self) -> int:
@@ -113,7 +116,8 @@ def parse_single(data: bytes, name: str) -> Record:
         raise RecordError(f"{name} line {sections.dat_line - 1}", what, "one and the same encoding")
     rows = parse_rows(header, sections.dat, name, sections.dat_line)
     record = _understood(header, rows, Path(name).stem, name)
-    return replace(record, findings=(*sections.findings, *record.findings))
+    findings = (*sections.findings, *record.findings)
+    return replace(record, findings=findings, inf=decode(sections.inf))
 
 
 def _understood(header: Header, rows: Rows, stem: str, dat_name: str) -> Record:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-VERBS = ("run", "demo", "check", "replay", "listen", "journal", "settings")
+VERBS = ("run", "demo", "check", "replay", "listen", "journal", "record", "settings")
 SITE = """
 [site]
 name = "hebin"
@@ -57,7 +57,11 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
         ("settings", "show"),
         ("settings", "show", "--site", "nowhere.toml"),
         ("settings", "colour"),
+        ("settings", "confirm"),
         ("settings", "try"),
+        ("record",),
+        ("record", "show", "1"),
+        ("record", "plot", "1", "--site", "nowhere.toml", "--width", "7"),
         ("run",),
         ("run", "--site", "nowhere.toml"),
         ("check", "--site", "/"),

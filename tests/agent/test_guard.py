@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent import wiring
 from agent.clock import Clock
 from agent.detect.detector import Detector
 from agent.detect.settings import defaults
@@ -21,10 +22,16 @@ from agent.history import History, quarter_of
 from agent.in_force import Change
 from agent.live import LiveSender
 from agent.past import Past
+from agent.record_notes import Notes
+from agent.record_replay import again, load
+from agent.record_writer import RecordWriter
 from agent.records import Block, Channel, Layout, Notice, Quality
+from agent.sensors import channels
+from agent.sensors.comtrade import Comtrade
 from agent.sensors.contract import Item
-from agent.store import cbor, entry
+from agent.store import cbor, entries, entry
 from agent.store.journal import Journal, Stored, export
+from agent.store.record_files import Limits, RecordFiles
 from agent.supply_memory import SupplyMemory
 from tests.agent.detect.feeder import (
     BAY,
@@ -78,6 +85,7 @@ def guard(
     items: list[Item | Exception],
     past: Past | None = None,
     clock: Clock | None = None,
+    records: Callable[[], RecordWriter] | None = None,
 ) -> Guard:
     return Guard(
         sensors=[Played(items)],
@@ -89,6 +97,7 @@ def guard(
         past=past,
         memory=SupplyMemory(folder / "supply", folder / "log", 1, 1),
         history=History(quarter_of),
+        records=records,
     )
 
 
@@ -380,3 +389,121 @@ def test_what_several_bays_decide_at_once_is_on_disk_with_one_sync(
     whys = [each for each in told(tmp_path, "h") if each["type"] == "why"]
     assert {each["seq"] for each in whys} <= set(range(1, len(told(tmp_path)) + 1))
     assert len(whys) == len({each["seq"] for each in whys})
+
+
+# --- records ---
+
+
+def recording(folder: Path, most_bytes: int = 1 << 30) -> Callable[[], RecordWriter]:
+    limits = Limits(1000, most_bytes, 0)
+    return lambda: RecordWriter(lambda: RecordFiles(folder / "records", limits), station="s")
+
+
+def test_a_fault_leaves_a_record_that_its_log_points_to(tmp_path: Path) -> None:
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, fault_blocks(), records=recording(tmp_path)))
+    (path,) = (tmp_path / "records").iterdir()
+    (audit,) = (each for each in told(tmp_path, "h") if each["type"] == "audit")
+    assert audit["what"] == "record_stored"
+    assert audit["detail"].startswith(f"{path.stem} of a:2 a:3 a:4 a:5; ")
+    record, notes = load(path)
+    assert [event.event for event in again(record, notes)] == [
+        each["event"] for each in told(tmp_path)[1:]
+    ]
+    assert _why_of(tmp_path, 2) == dict(notes.told[0].why)
+
+
+def _why_of(folder: Path, seq: int) -> dict[str, Any]:
+    (found,) = (
+        entries.entry_why(cbor.loads(item.payload))
+        for lane, item in export(folder / "log")
+        if lane == "h"
+        and isinstance(item, Stored)
+        and entry.as_dict(cbor.loads(item.payload)).get("seq") == seq
+    )
+    return found[2]
+
+
+def test_a_disk_without_room_loses_the_record_and_says_so_and_no_event(tmp_path: Path) -> None:
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, fault_blocks(), records=recording(tmp_path, most_bytes=10)))
+    assert "fault" in [each["event"] for each in told(tmp_path)]
+    assert list((tmp_path / "records").iterdir()) == []
+    (audit,) = (each for each in told(tmp_path, "h") if each["type"] == "audit")
+    assert audit["what"] == "record_lost"
+    assert "1 since the start; a:2 a:3 a:4 a:5: " in audit["detail"]
+    assert "no room" in audit["detail"]
+
+
+def test_a_record_that_was_open_when_the_source_stalls_ends_there(tmp_path: Path) -> None:
+    items = fault_blocks()
+    stalled: list[Item | Exception] = [*items[:60], Notice("wire", 300_000, "stalled", "")]
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, stalled, records=recording(tmp_path)))
+    (path,) = (tmp_path / "records").iterdir()
+    notes: Notes = load(path)[1]
+    assert notes.cut
+
+
+class Recorded(Comtrade):
+    """The driver itself, which also tells when it has ended."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.ended = asyncio.Event()
+
+    async def stream(self) -> AsyncGenerator[Block | Notice, None]:
+        async for item in super().stream():
+            yield item
+        self.ended.set()
+
+
+def test_what_the_log_says_of_a_recorded_case_is_what_its_record_says_again(tmp_path: Path) -> None:
+    """The whole way: a driver with blocks of its own, guard, log and record; bit for bit."""
+    case = Path("hil/golden/short-bc/F1-head.cfg")
+    sensor = Recorded(name="wire", path=case, now_us=lambda: 7_000_013, real_time=False)
+
+    def wire(seen: Layout) -> Detector:
+        uses = channels.derive(seen).uses
+        return Detector(seen, [(BAY, defaults(BAY), wiring.taps(seen, uses, BAY))])
+
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        watching = guard(journal, tmp_path, [], records=recording(tmp_path))
+        watching._sensors, watching._wire = [sensor], wire
+        run(watching)
+    (path,) = (tmp_path / "records").iterdir()
+    record, notes = load(path)
+    logged = [
+        (seq, entries.entry_event(cbor.loads(payload))[0])
+        for seq, payload in _lane(tmp_path, "a")
+        if entry.as_dict(cbor.loads(payload))["type"] == "event"
+    ]
+    whys = {
+        seq: why
+        for _, payload in _lane(tmp_path, "h")
+        if entry.as_dict(cbor.loads(payload))["type"] == "why"
+        for _, seq, why in [entries.entry_why(cbor.loads(payload))]
+    }
+    begin_us = notes.stamp.mono_us
+    live = [
+        (
+            e.event,
+            e.kind,
+            e.t_us - begin_us,
+            e.onset_us and e.onset_us - begin_us,
+            whys.get(seq, {}),
+        )
+        for seq, e in logged
+        if e.event not in ("started", "sensor_trouble")
+    ]
+    assert "fault" in [each[0] for each in live]
+    anew = [(e.event, e.kind, e.t_us, e.onset_us, dict(e.why)) for e in again(record, notes)]
+    assert anew == live
+
+
+def _lane(folder: Path, lane: str) -> list[tuple[int, bytes]]:
+    return [
+        (item.seq, item.payload)
+        for name, item in export(folder / "log")
+        if name == lane and isinstance(item, Stored)
+    ]

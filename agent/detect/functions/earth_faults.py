@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isnan, nan
 
 from agent.detect.earth_direction import FORWARD
@@ -35,6 +36,14 @@ class EarthFaults:
         start_volts = settings.earth_start_share * phase_volts
         self._limits = Limits(phase_volts, start_volts, settings.earth_start_amps, bay.earthing)
         self._element = EarthFault(self._limits, cycle_us)
+
+    def learned(self) -> list[float]:
+        """For a record that begins here."""
+        return self._element.learned()
+
+    def relearn(self, numbers: Sequence[float]) -> None:
+        """Go on from that."""
+        self._element.relearn(numbers)
 
     def idle(self) -> bool:
         """See function.py; the others too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import nan
 
 from agent.detect import earth_through
@@ -33,6 +34,14 @@ class HighImpedanceFaults:
         self._telling = telling
         self._situation = situation
         self._element = HighImpedance(settings.arc_start_amps)
+
+    def learned(self) -> list[float]:
+        """For a record that begins here."""
+        return self._element.learned()
+
+    def relearn(self, numbers: Sequence[float]) -> None:
+        """Go on from that."""
+        self._element.relearn(numbers)
 
     def idle(self) -> bool:
         """Always: it is no matter of samples."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from math import isnan
 
+from agent.detect.direction import FORWARD, UNKNOWN
 from agent.detect.function import Now
 from agent.detect.levels import Levels
 from agent.detect.look import Look
 from agent.detect.settings import Settings
 from agent.detect.short_circuit import EXPLAINING_SHARE, LOAD_LIMIT, ShortCircuit
-from agent.detect.sight import ADDED, CURRENTS, RESIDUAL
+from agent.detect.sight import ADDED, CURRENTS, NEUTRAL, RESIDUAL
 from agent.detect.situation import Situation
 from agent.detect.telling import Telling, exactly, three
 from agent.records import Event
@@ -17,6 +19,14 @@ from agent.site import Bay
 
 # Below this share of pickup a current is quiet; the band absorbs noise on a load near pickup.
 QUIET_SHARE = 0.9
+# Peak of an inrush by the rating's RMS: transformers for half more than a feeder carries, switched
+# in at the worst angle with 0.8 of remanence and a knee at 1.12 (a peak of 1.68 beyond it),
+# saturated reactance 0.2, no source before it (S. V. Kulkarni, S. A. Khaparde, "Transformer
+# Engineering", ch. 2.7).
+HEAVIEST_INRUSH = 1.5 * 1.68 / 0.2 * math.sqrt(2.0)
+
+
+_VOLTS = ("ua", "ub", "uc")
 
 
 class ShortCircuits:
@@ -34,6 +44,9 @@ class ShortCircuits:
             settings.residual_pickup_amps,
             settings.change_floor_amps,
             cycle_us,
+            phase_volts=bay.nominal_volts / math.sqrt(3.0),
+            beyond_amps=HEAVIEST_INRUSH * bay.rating_amps,
+            solid=bay.earthing == "solid",
         )
 
     def idle(self) -> bool:
@@ -70,11 +83,18 @@ class ShortCircuits:
             residual = 0.0
             if not element.kind:
                 element.residual.reset()
-        told = element.step(now.t_us, currents, residual, added, now.raw)
+        told = element.step(now.t_us, currents, residual, added, now.raw, seen[NEUTRAL])
         situation.kind, situation.inrush = element.kind, element.inrush
         situation.phase_started = element.phase.started
         situation.residual_started = element.residual.started
+        if told == "fault" and self._known_already():
+            told = ""
         return [self._event(told, seen, now.t_us)] if told else []
+
+    def _known_already(self) -> bool:
+        """An earth fault of this phase that was told as one needs no second word."""
+        element = self._element
+        return len(element.kind) == len("AG") and element.kind == self._situation.earth_kind
 
     def look(self, _: Look) -> list[Event]:
         """Nothing: it is a matter of samples."""
@@ -94,6 +114,8 @@ class ShortCircuits:
             return event(told, seen, t_us, element="50P", why=why)
         if element.judgement is not None and told in {"fault", "inrush"}:
             why |= element.judgement.why()
+            if element.unexplained is not None:
+                why["unexplained_share"] = element.unexplained
         if told == "inrush":
             return event(told, seen, t_us, element=f"{element.element}/2H", why=why)
         if told == "fault_cleared":
@@ -101,16 +123,36 @@ class ShortCircuits:
         missing = "".join(
             name for name, amps in zip("ABC", seen[CURRENTS], strict=True) if isnan(amps)
         )
+        pointed = element.direction
+        voltless = self._voltless()
+        unknown = [f"kind: no sensor in phase {missing}"] if missing else []
+        if pointed.word == UNKNOWN:
+            unknown.append(f"direction: {'no voltages' if voltless else self._why_unknown()}")
+        why |= pointed.why
+        if element.neutral_change is not None:
+            why["neutral_change_volts"] = element.neutral_change
         return event(
             told,
             seen,
             t_us,
-            # Without a directional element every fault current through this bay is its own.
-            alarm=True,
+            # Without voltages nobody can tell: a fault current through this bay is its own.
+            alarm=pointed.word == FORWARD or (voltless and pointed.word == UNKNOWN),
             onset_us=element.onset_us,
             element=element.element,
             kind=None if missing else element.kind,
-            direction="unknown",
-            undetermined=f"kind: no sensor in phase {missing}" if missing else None,
-            why=why,
+            direction=pointed.word,
+            confidence=None if pointed.word == UNKNOWN else pointed.confidence,
+            undetermined="; ".join(unknown) or None,
+            why={**why, "witness": pointed.witness},
         )
+
+    def _voltless(self) -> bool:
+        """No voltages, or one that lies."""
+        situation = self._situation
+        return situation.voltless or not situation.distrusted.isdisjoint(_VOLTS)
+
+    def _why_unknown(self) -> str:
+        pointed = self._element.direction
+        if not pointed.why:
+            return "too few samples before it"
+        return "the impedance lies on neither side"

@@ -155,11 +155,15 @@ def faults_on_inrush(count: int, seed: int) -> Iterator[Case]:
 
 
 def sampled(case: Case, rate_hz: int, noise_amps: float, seed: int) -> tuple[Array, float]:
-    """Counts of three currents and healthy voltages at this rate, and the inception. [s]"""
+    """Counts of three currents and voltages at this rate, and the inception. [s]"""
     chance = np.random.default_rng(seed)
     seconds = np.arange(case.currents.shape[1]) / (50.0 * CYCLE)
     t = np.arange(int(seconds[-1] * rate_hz)) / rate_hz
     currents = np.stack([np.interp(t, seconds, row) for row in case.currents])
     currents += chance.normal(0.0, noise_amps, currents.shape)
-    counts = np.rint(np.concatenate((currents / AMPS_PER_COUNT, healthy_volts(t) * 2)))
+    volts = healthy_volts(t)
+    if case.kind.endswith("G"):  # earth takes part: the three voltages move as one
+        moved = np.where(t * 50.0 * CYCLE < case.at, 0.0, 0.2)
+        volts += moved * np.roll(volts[0], round(rate_hz / 200))
+    counts = np.rint(np.concatenate((currents / AMPS_PER_COUNT, volts * 2)))
     return counts, case.at / (50.0 * CYCLE)

@@ -97,10 +97,19 @@ def two_phase(
     return shorted(t, sizes, angles, tau_s, load)  # type: ignore[arg-type]  # three of each
 
 
-def healthy_volts(t: Array) -> Array:
-    """Nominal phase voltages (3, n). [V]"""
+def healthy_volts(t: Array, angle: float = 0.0) -> Array:
+    """Nominal phase voltages (3, n), phase A's at `angle` at t = 0 [rad]. [V]"""
     peak = ROOT2 * BAY.nominal_volts / np.sqrt(3.0)
-    return np.stack([peak * np.cos(2 * np.pi * 50 * t + shift) for shift in SHIFTS.values()])
+    omega = 2 * np.pi * 50
+    return np.stack([peak * np.cos(omega * t + angle + shift) for shift in SHIFTS.values()])
+
+
+def driving_volts(t: Array, short: object, angle: float, x_over_r: float) -> Array:
+    """Voltages (3, n) that drive a fault's currents at `angle` forward through such an impedance,
+    of an infinitely strong source. short: `three_phase` or `two_phase`. [V]
+    """
+    ahead = np.arctan(x_over_r) + (np.pi / 2 if short is two_phase else 0.0)
+    return healthy_volts(t, angle + ahead)
 
 
 def counts(currents: Array, volts: Array) -> Array:

@@ -21,6 +21,7 @@ from tests.agent.detect.feeder import (
     Array,
     counts,
     detect,
+    driving_volts,
     healthy_volts,
     layout,
     three_phase,
@@ -52,22 +53,26 @@ def test_a_fault_of_twice_pickup_stands_within_20_ms_at_every_angle(
     for angle in ANGLES_15:
         for load in ((0.0, 0.0), (0.4 * PICKUP, -0.4), (0.4 * PICKUP, 2.0)):
             currents = short(t, 2 * PICKUP, angle, tau_of(x_over_r), load)  # type: ignore[operator]
-            found = faults(detect(counts(currents, healthy_volts(t)), rate, block=rate // 200))
+            volts = driving_volts(t, short, angle, x_over_r)
+            found = faults(detect(counts(currents, volts), rate, block=rate // 200))
             assert [event.kind for event in found] == [kind], f"angle {angle:.2f} load {load}"
             latency_s = found[0].t_us / 1e6 - (ONSET_S + 0.3 / rate)
             assert 0 < latency_s <= 0.020, f"angle {angle:.2f} load {load}"
             assert found[0].alarm
+            assert found[0].direction == "forward"
 
 
 @pytest.mark.parametrize("times_pickup", [1.3, 1.5, 1.8])
 def test_a_balanced_fault_little_above_pickup_is_no_overload(times_pickup: float) -> None:
     t = times(1600, 0.4, ONSET_S)
     for angle in ANGLES_15:
-        currents = three_phase(t, times_pickup * PICKUP, angle, 0.03, (0.3 * PICKUP, -0.4))
-        events = detect(counts(currents, healthy_volts(t)), 1600)
-        told = [(event.event, event.kind) for event in events if event.event != "operate"]
+        currents = three_phase(t, times_pickup * PICKUP, angle, tau_of(1.2), (0.3 * PICKUP, -0.4))
+        # A line of X/R 1.2 behind a source that is like it: no transient in the voltage left.
+        volts = driving_volts(t, three_phase, angle, 1.2) * np.where(t < 0, 1.0, 0.8)
+        events = detect(counts(currents, volts), 1600)
+        told = [(e.event, e.kind) for e in events if e.event not in ("operate", "dip")]
         assert told == [("fault", "ABC")], f"angle {angle:.2f}"
-        assert events[0].t_us / 1e6 - ONSET_S <= 0.045
+        assert faults(events)[0].t_us / 1e6 - ONSET_S <= 0.045
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -218,7 +223,7 @@ def test_no_sum_bridges_a_gap() -> None:
 def test_the_decisions_why_states_what_it_compared() -> None:
     (fault,) = faults(detect(outage_with_fault(4000), 4000))
     assert fault.why["proof"] == "sinusoid"
-    why = {name: float(value) for name, value in fault.why.items() if name != "proof"}
+    why = {name: float(value) for name, value in fault.why.items() if not isinstance(value, str)}
     assert why["phase_pickup_amps"] == PICKUP
     assert max(why["current_b"], why["current_c"]) >= PICKUP
     assert why["change_a"] < 0.4 * why["change_b"]

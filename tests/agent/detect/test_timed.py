@@ -19,6 +19,7 @@ from tests.agent.detect.feeder import (
     Array,
     counts,
     detect,
+    driving_volts,
     healthy_volts,
     layout,
     shorted,
@@ -111,7 +112,7 @@ def three_phase_fault(amps: float, lasting_s: float, load: float = 200.0) -> Arr
     t = times(RATE, ONSET_S + lasting_s + 0.1, ONSET_S)
     currents = three_phase(t, amps, 0.7, 0.03, (load, -0.3))
     currents[:, t > lasting_s] = 0.0
-    return counts(currents, healthy_volts(t))
+    return counts(currents, driving_volts(t, three_phase, 0.7, 2 * np.pi * 50 * 0.03))
 
 
 def within(seen_s: float, expected_s: float) -> bool:

@@ -1,0 +1,94 @@
+"""What is told of an inquiry, by a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent.detect.earth_inquiry import Inquiry
+from agent.detect.earth_verdict import Limits, word
+
+
+def found(**values: Any) -> Inquiry:
+    """A clear fault ahead, but for these."""
+    inquiry = Inquiry()
+    told = {
+        "neutral_volts": 2000.0,
+        "neutral_noise": 5.0,
+        "residual_amps": 5.0,
+        "lasting_amps": 5.0,
+        "residual_noise": 0.01,
+        "phase_amps": 5.0,
+        "u0_after": 2000.0,
+        "direction": "forward",
+        "confidence": 0.95,
+    }
+    for name, value in (told | values).items():
+        setattr(inquiry, name, value)
+    return inquiry
+
+
+SMALL = {"neutral_volts": 100.0, "u0_after": 100.0}
+GONE = {"residual_amps": 3.0, "lasting_amps": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("values", "first", "last"),
+    [
+        pytest.param({}, "forward", "forward", id="a-clear-fault-at-once"),
+        pytest.param({"confidence": 0.75}, "", "forward", id="a-fair-one-at-the-second-look"),
+        pytest.param({"confidence": 0.6}, "", "unknown", id="a-weak-one-without-direction"),
+        pytest.param({"direction": "reverse"}, "reverse", "reverse", id="elsewhere"),
+        pytest.param(SMALL, "", "forward", id="little-u0-is-looked-at-twice"),
+        pytest.param(SMALL | GONE, "", "", id="poles-apart-are-over-by-then"),
+        pytest.param(
+            SMALL | {"phase_amps": 40.0}, "", "", id="little-u0-while-load-changed-is-its-leak"
+        ),
+        pytest.param(GONE, "forward", "forward", id="an-arc-that-went-out-after-a-third-of-u0"),
+        pytest.param(GONE | {"neutral_volts": 300.0}, "", "unknown", id="switching-beside-a-coil"),
+        pytest.param(
+            {"line_volts": 3000.0, "residual_amps": 0.01}, "", "", id="a-blown-fuse-of-the-vt"
+        ),
+        pytest.param(
+            {"u0_before": 4000.0, "u0_after": 2000.0}, "", "", id="a-fault-that-goes-is-none"
+        ),
+        pytest.param(
+            {"neutral_volts": 5.0, "residual_amps": 40.0, "lasting_amps": 40.0, "summed": True},
+            "",
+            "",
+            id="40-ampere-that-displace-nothing-are-an-open-ct",
+        ),
+        pytest.param(
+            {"neutral_volts": 30.0, "residual_amps": 0.02, "lasting_amps": 0.02},
+            "",
+            "",
+            id="below-both-starts",
+        ),
+        pytest.param(
+            {"neutral_volts": 200.0, "neutral_noise": 60.0, "residual_amps": 0.02},
+            "",
+            "",
+            id="within-the-noise",
+        ),
+        pytest.param(
+            SMALL | {"summed": True, "phase_amps": 20.0}, "", "", id="what-three-cts-may-feign"
+        ),
+        pytest.param(
+            {"direction": "reverse", "neutral_volts": 60.0, "residual_amps": 0.25},
+            "",
+            "",
+            id="a-little-of-elsewhere-is-not-worth-a-word",
+        ),
+    ],
+)
+def test_the_verdict(values: dict[str, Any], first: str, last: str) -> None:
+    limits = Limits(5773.5, 57.7, 0.2, "resonant")
+    inquiry = found(**values)
+    assert [word(inquiry, limits, False), word(inquiry, limits, True)] == [first, last]
+
+
+def test_a_solid_earth_is_not_asked_for_its_resistance() -> None:
+    values = {"neutral_volts": 5.0, "residual_amps": 40.0, "lasting_amps": 40.0}
+    limits = Limits(5773.5, 57.7, 0.2, "solid")
+    assert word(found(**values), limits, True) == "forward"
