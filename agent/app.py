@@ -22,6 +22,7 @@ from agent.clock import Clock
 from agent.errors import AgentError, SensorError, SiteError
 from agent.heartbeat import beat
 from agent.site import Bay, SiteFile, load
+from agent.site_keys import SWITCH
 
 if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.detect.detector import Detector
@@ -180,11 +181,17 @@ def open_log(site: SiteFile, lanes: str) -> Journal:
 
 
 def fed_by(site: SiteFile, sensor: str) -> list[Bay]:
-    """The bays whose channels are of this sensor; a bay that names none takes the only one."""
+    """The bays that this sensor samples; a bay that names no channels takes the only one.
+
+    A switch's contact that has a sensor of its own is not followed: it makes no bay by itself.
+    """
     return [
         bay
         for bay in site.bays
-        if any(place.partition(".")[0] == sensor for place in bay.channels.values())
+        if any(
+            role != SWITCH and place.partition(".")[0] == sensor
+            for role, place in bay.channels.items()
+        )
         or (not bay.channels and len(site.sensors) == 1)
     ]
 
@@ -204,12 +211,15 @@ def wire(
     wired = []
     for bay in fed_by(site, layout.sensor):
         wanted = channels.of_sensor(bay.channels, layout.sensor)
-        wanted.pop(channels.SWITCH, None)  # states of contacts are not used yet
+        # Contacts are channels without a unit; a recording that is played has none.
+        contacts = ["" if each.unit else each.name for each in layout.channels]
+        if wanted.get(SWITCH) not in contacts:
+            wanted.pop(SWITCH, None)
         try:
             if wanted:
-                uses = channels.resolve(wanted, layout, where=f"bay {bay.name}").uses
+                uses = channels.resolve(wanted, layout, contacts, where=f"bay {bay.name}").uses
             else:
-                uses = channels.derive(layout).uses
+                uses = channels.derive(layout, contacts).uses
         except SiteError as error:
             raise SensorError(
                 layout.sensor, str(error), "the channels that the bay names"

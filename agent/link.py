@@ -20,7 +20,7 @@ from agent.errors import RecordError, StoreError
 from agent.live import receiving
 from agent.outage.projection import Projection, SupplyFact
 from agent.outage.variance import PlanVariance
-from agent.records import PHASES, Event
+from agent.records import LOAD_SIDE, PHASES, Event
 from agent.store import cbor, entries, entry
 from agent.store.journal import Item, Journal, LaneReader, Stored
 from agent.uplink.publisher import Publisher
@@ -170,7 +170,8 @@ class Link:
     def _fact(self, event: Event, stamp: Stamp) -> SupplyFact | None:
         """What an event says of the supply of a section, on the UTC axis of its own stamp."""
         section = self._section_of(event.bay)
-        if event.event not in ("voltage_loss", "voltage_restored") or section is None:
+        told = event.event in ("voltage_loss", "voltage_restored")
+        if not told or event.element == LOAD_SIDE or section is None:
             return None
         earliest_us, latest_us = event.bounds_us or (event.t_us, event.t_us)
         to_utc_us = stamp.utc_us - stamp.mono_us

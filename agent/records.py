@@ -23,6 +23,8 @@ PHASES = "ABC"
 FAULT_KINDS = ("AG", "BG", "CG", "AB", "BC", "CA", "ABG", "BCG", "CAG", "ABC")
 DIRECTIONS = ("forward", "reverse", "unknown")
 OUTCOMES = ("permanent", "self_cleared", "open")
+# `element` of what is told of the voltages behind the switch: the bay's own supply is another.
+LOAD_SIDE = "load side"
 
 
 class Quality(IntFlag):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +131,20 @@ def understood(record: comtrade.Record, asked: Replay, tell: Tell) -> Case:
     if not any(role in mapped.uses for role in ("ia", "ib", "ic", "i0", "ua", "ub", "uc")):
         raise RecordError(record.stem, "no channel could be mapped", "--channels ia=...,ua=...")
     bay = asked.bay or nominal_bay(_earliest(record), mapped.uses, tell)
-    return Case(record, mapped.uses, bay)
+    return _with_contact(Case(record, mapped.uses, bay))
+
+
+def _with_contact(case: Case) -> Case:
+    """Where a status channel tells the switch's position it becomes a channel like the others."""
+    use = case.uses.get(channels.SWITCH)
+    if use is None:
+        return case
+    own = channels.ChannelUse(use.role, len(case.record.layout.channels))
+    return replace(
+        case,
+        record=case.record.with_contact(use.index),
+        uses={**case.uses, use.role: own},
+    )
 
 
 def _earliest(record: comtrade.Record) -> comtrade.Record:

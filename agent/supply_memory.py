@@ -16,7 +16,7 @@ from typing import Any
 
 from agent.detect.supply import DEAD, LIVE
 from agent.errors import RecordError, StoreError
-from agent.records import PHASES, Event
+from agent.records import LOAD_SIDE, PHASES, Event
 from agent.store import cbor, disk, entries, entry
 from agent.store.journal import LaneReader, Stored
 
@@ -87,14 +87,15 @@ class SupplyMemory:
 
 
 def _telling(payload: bytes) -> Event | None:
-    """The event, if it says anything of the supply."""
+    """The event, if it says anything of the supply on the source's side."""
     try:
         logged: Any = cbor.loads(payload)
         if logged[entry.TYPE] != entry.EVENT or logged[entry.FIRST] not in _TELLING:
             return None
-        return entries.entry_event(logged)[0]
+        event = entries.entry_event(logged)[0]
     except (RecordError, TypeError, LookupError):
         return None  # who reads the log for people has told it
+    return None if event.element == LOAD_SIDE else event
 
 
 def _after(event: Event, states: States) -> States:

@@ -30,18 +30,26 @@ def made() -> set[str]:
     return found
 
 
-def told_by(function: str) -> set[str]:
-    """First words given to calls of this name in the bays' functions: what they can tell."""
+def told_by_the_bays() -> set[str]:
+    """First words given to what makes an event in the bays' functions."""
+    trees = [ast.parse(p.read_text()) for p in (ROOT / "agent/detect/functions").glob("*.py")]
     calls = [
         node
-        for path in (ROOT / "agent/detect/functions").glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for tree in trees
+        for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr == function
+        and node.func.attr in ("event", "_event")
     ]
-    words = (node for call in calls for node in ast.walk(call.args[0]))
-    return {str(w.value) for w in words if isinstance(w, ast.Constant) and isinstance(w.value, str)}
+    values = [node for call in calls if call.args for node in _values(call.args[0])]
+    return {str(w.value) for w in values if isinstance(w, ast.Constant)}
+
+
+def _values(node: ast.expr) -> list[ast.expr]:
+    """Both sides of a choice, without what it is chosen by."""
+    if isinstance(node, ast.IfExp):
+        return _values(node.body) + _values(node.orelse)
+    return [node]
 
 
 def rows(text: str) -> set[str]:
@@ -67,7 +75,7 @@ def test_the_page_tells_of_no_event_that_does_not_exist() -> None:
 
 
 def test_what_the_bays_tell_is_a_name_that_a_record_can_hold() -> None:
-    told = told_by("event")
+    told = told_by_the_bays()
     assert {"operate", "swell", "dip", "voltage_loss", "voltage_restored"} <= told
     assert told <= set(EVENTS)
 

@@ -9,16 +9,19 @@ four cycles all functions take a slow look (look.py), whether anything moves or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf, isnan
 
 from agent.detect.function import Function, Now
+from agent.detect.functions.backfeed import Backfeed
 from agent.detect.functions.conductors import Conductors
 from agent.detect.functions.distances import Distances
 from agent.detect.functions.earth_faults import EarthFaults
 from agent.detect.functions.high_impedance_faults import HighImpedanceFaults
+from agent.detect.functions.load_side import LoadSide
 from agent.detect.functions.outcomes import Outcomes
+from agent.detect.functions.quality import Quality
 from agent.detect.functions.sensor_watch import SensorWatch
 from agent.detect.functions.short_circuits import ShortCircuits
 from agent.detect.functions.supplies import Supplies
@@ -57,14 +60,19 @@ class BayDetector:
         self._supplies = Supplies(bay, settings, telling, situation)
         self._distances = Distances(bay, cycle_us, telling, situation)
         self._outcomes = Outcomes(bay, cycle_us, telling)
+        self._load_side = LoadSide(bay, settings, telling, situation)
+        self._backfeed = Backfeed(bay, cycle_us, telling, situation)
         self._functions: tuple[Function, ...] = (
             SensorWatch(bay, settings, cycle_us, telling, situation),
             ShortCircuits(bay, settings, cycle_us, telling, situation),
             EarthFaults(bay, settings, cycle_us, telling, situation),
             HighImpedanceFaults(bay, settings, telling, situation),
             Conductors(bay, telling, situation),
-            Voltages(bay, settings, telling, situation),
+            Voltages(bay, settings, cycle_us, telling, situation),
             self._supplies,
+            self._load_side,
+            self._backfeed,
+            Quality(bay, settings, telling, situation),
             self._distances,
             self._outcomes,
         )
@@ -186,6 +194,13 @@ class BayDetector:
         events = self._outcomes.follow_look(look, events)
         self._dues_us = [due for each in self._functions for due in each.dues_us()]
         return events
+
+    def read(
+        self, t_us: int, since_us: int, values: Mapping[str, float], seen: list[float]
+    ) -> list[Event]:
+        """Events of what a meter reads behind the switch and of it, by role; it has no looks."""
+        load_side = self._load_side.measured(t_us, since_us, values, seen)
+        return load_side + self._backfeed.measured(t_us, since_us, values, seen)
 
     def _next(self, k: int, crossings: list[int], when: When) -> int:
         """The decision after `k` at which an element may answer differently."""

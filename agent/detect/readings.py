@@ -29,6 +29,7 @@ from agent.detect.sight import (
 from agent.records import Event, Quality, Reading
 
 _CURRENTS, _VOLTAGES = ("ia", "ib", "ic"), ("ua", "ub", "uc")
+_BESIDE = ("u_load_a", "u_load_b", "u_load_c", "switch")
 # What a meter may say of power and frequency, by the names of its points (profiles/).
 _ACTIVE, _REACTIVE, _FREQUENCY = "p", "q", "f"
 
@@ -48,11 +49,13 @@ class Readings:
         since_us = reading.t_us if self._previous_us is None else self._previous_us
         self._previous_us, self._latest = reading.t_us, reading
         when = Moment(reading.t_us, since_us)
-        return [
-            event
-            for bay, taps in self._bays
-            for event in bay.feed(ReadSight(reading, taps), [0], when, _no_raw)
-        ]
+        events: list[Event] = []
+        for bay, taps in self._bays:
+            sight = ReadSight(reading, taps)
+            events += bay.feed(sight, [0], when, _no_raw)
+            if beside := _beside(reading, taps):
+                events += bay.read(reading.t_us, since_us, beside, sight.column(0))
+        return events
 
     def meters(self) -> list[Meter]:
         """What the source says of each bay."""
@@ -96,6 +99,13 @@ def _value(reading: Reading, taps: Taps, role: str) -> float | None:
     tap = taps.get(role)
     counted = None if tap is None else reading.values[tap.index]
     return None if tap is None or counted is None else counted * tap.scale
+
+
+def _beside(reading: Reading, taps: Taps) -> dict[str, float]:
+    """What it knows of the switch and of the voltages behind it, by role."""
+    roles = (role for role in _BESIDE if role in taps)
+    sizes = ((role, _size(reading, taps, role)) for role in roles)
+    return {role: size for role, size in sizes if not isnan(size)}
 
 
 def _size(reading: Reading, taps: Taps, role: str) -> float:

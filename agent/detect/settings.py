@@ -285,9 +285,10 @@ class Settings:
         metadata=_number(
             "27",
             Number(0.3, 0.95),
-            "start of 27, of the nominal phase voltage",
-            0.85,
-            "supply may stay down to 0.90 (EN 50160); five per cent for the sensors",
+            "start of 27, of the nominal voltage phase to phase (solidly earthed: to earth)",
+            0.9,
+            "a dip begins there (EN 50160, IEC 61000-4-30); supply must stay above 0.93"
+            " (GB/T 12325, 10 kV), which leaves the sensors three per cent",
         )
     )
     undervoltage_delay_ms: float = field(
@@ -297,9 +298,10 @@ class Settings:
         metadata=_number(
             "59",
             Number(1.05, 2),
-            "start of 59, of the nominal voltage phase to phase",
-            1.15,
-            "supply may stay up to 1.10 (EN 50160); five per cent for the sensors",
+            "start of 59, of the nominal voltage phase to phase (solidly earthed: to earth)",
+            1.1,
+            "a swell begins there (EN 50160, IEC 61000-4-30); supply must stay below 1.07"
+            " (GB/T 12325, 10 kV), which leaves the sensors three per cent",
         )
     )
     overvoltage_delay_ms: float = field(
@@ -308,7 +310,7 @@ class Settings:
             Number(20, 600_000, "ms"),
             "how long a swell must last to be told",
             50.0,
-            "for up to a cycle after a jump the filter may read a fifth too much",
+            "what capacitors that are switched in lift for a cycle is no swell",
         )
     )
     dead_hold_ms: float = field(
@@ -323,6 +325,52 @@ class Settings:
     live_hold_ms: float = field(
         metadata=_number(
             "27", _DELAY, "how long a returned voltage must stand to be told", 100.0, "five cycles"
+        )
+    )
+    unbalance_voltage_share: float = field(
+        metadata=_number(
+            "47",
+            Number(0.005, 0.5),
+            "limit of the voltages' negative to positive sequence",
+            0.02,
+            "of means over ten minutes (EN 50160, GB/T 15543); an open phase gives far more",
+        )
+    )
+    unbalance_current_share: float = field(
+        metadata=_number(
+            "46",
+            Number(0.05, 1),
+            "limit of the currents' negative to positive sequence, from a tenth of the rating on",
+            0.15,
+            "loads that differ by 6 % and transformers by 2 % between phases make 0.05; a torn"
+            " conductor that fed a quarter of the load makes 0.15",
+        )
+    )
+    unbalance_delay_ms: float = field(
+        metadata=_number(
+            "46, 47",
+            _DELAY,
+            "how long an unbalance must last to be told",
+            10_000.0,
+            "what starts, welds or is switched phase by phase is over by then",
+        )
+    )
+    frequency_limit_hz: float = field(
+        metadata=_number(
+            "81",
+            Number(0.05, 5, "Hz"),
+            "how far off the frequency may be",
+            0.5,
+            "1 % (EN 50160, for 99.5 % of a year; GB/T 15945, for small networks)",
+        )
+    )
+    frequency_delay_ms: float = field(
+        metadata=_number(
+            "81",
+            _DELAY,
+            "how long it must be off to be told",
+            1000.0,
+            "a fault turns the phasors of voltages for some cycles",
         )
     )
 

@@ -15,7 +15,8 @@ class Situation:
     earth_kind: of the earth fault that stands, "" where none does; earth_direction: as it was
     told. (earth_faults.py)
 
-    supply: DEAD, LIVE or None of each phase. (supplies.py)
+    supply: DEAD, LIVE or None of each phase. (supplies.py) load_supply: the same of what lies
+    behind the switch, where there are voltages too. (load_side.py)
 
     voltless: there is no voltage to look at. (bay.py)
 
@@ -33,6 +34,7 @@ class Situation:
         self.earth_kind = ""
         self.earth_direction = ""
         self.supply: list[int | None] = [None, None, None]
+        self.load_supply: list[int | None] = [None, None, None]
         self.voltless = False
         self.distrusted: set[str] = set()
         self.disturbed_us: int | None = None

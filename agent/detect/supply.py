@@ -7,11 +7,40 @@ quantity that covers the time since `since_us` left its old state no earlier tha
 Portable.
 """
 
+import math
+
 DEAD = 0
 LIVE = 1
 
 DEAD_SHARE = 0.2  # capacitive pick-up from neighbouring live parts stays below it
 LIVE_SHARE = 0.8  # lowest voltage a supplied customer may see is about 0.9; sensors err
+# A star point that has left its place lifts phases above what a supply may reach (1.1): by a tenth
+# of the phase voltage, and up to sqrt(3), while what lies between phases stays as it was.
+DISPLACED_SHARE = 1.15
+
+
+def displaced(volts: "list[float]", nominal_volts: float) -> bool:
+    """Whether magnitudes to earth alone [NaN: not measured] show an earth fault, not a sag."""
+    return bool([u for u in volts if u >= DISPLACED_SHARE * nominal_volts])
+
+
+def supplied(
+    volts: "tuple[float, float, float]", line: "list[float]", nominal_volts: float
+) -> "tuple[float, float, float]":
+    """What the phases are supplied with, as voltages to earth of a star point in its place.
+
+    line: between phases, NaN where the source tells magnitudes only. A phase that touches earth in
+    an isolated or coil-earthed network is not lost: between the phases all is as before. One that
+    is lost leaves 0.58 between it and the others at most.
+    """
+    if [1 for u in line if not u >= 0.0]:
+        sound = displaced(list(volts), nominal_volts)
+        least = nominal_volts
+    else:
+        least = min(line) / math.sqrt(3.0)
+        sound = least >= LIVE_SHARE * nominal_volts
+    a, b, c = volts
+    return (max(a, least), max(b, least), max(c, least)) if sound else volts
 
 
 class Supply:

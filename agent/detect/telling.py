@@ -42,9 +42,9 @@ def exactly(name: str, values: list[float], phases: Sequence[str] = "abc") -> Ma
     }
 
 
-def three(values: list[float]) -> tuple[float, float, float]:
-    """Values of three phases, 0 where there is no sensor."""
-    a, b, c = (0.0 if isnan(value) else value for value in values)
+def three(values: list[float], missing: float = 0.0) -> tuple[float, float, float]:
+    """Values of three phases; `missing` where there is no sensor."""
+    a, b, c = (missing if isnan(value) else value for value in values)
     return a, b, c
 
 

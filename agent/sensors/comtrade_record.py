@@ -92,6 +92,19 @@ class Record:
         """The whole record in order of time, a stretch for each rate."""
         return tuple(sorted((self, *self.others), key=lambda stretch: stretch.begin_us))
 
+    def with_contact(self, status: int) -> Record:
+        """The same with a status channel as its last channel, 0 or 1, in every stretch."""
+        return replace(
+            self,
+            layout=replace(
+                self.layout,
+                channels=(*self.layout.channels, Channel(self.status_names[status], "")),
+            ),
+            ratios=(*self.ratios, Ratio(1.0, 1.0, "P")),
+            counts=np.concatenate((self.counts, self.statuses[status : status + 1])),
+            others=tuple(other.with_contact(status) for other in self.others),
+        )
+
 
 def parse(cfg: bytes, dat: bytes, cfg_name: str, dat_name: str) -> Record:
     """The record in the bytes of its two files, whose names stand in errors.

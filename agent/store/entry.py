@@ -56,6 +56,7 @@ EVENTS = (
     "started",
     "stopped",
     "log_loss",
+    "frequency",
 )
 KINDS = ("AG", "BG", "CG", "AB", "BC", "CA", "ABG", "BCG", "CAG", "ABC")
 DIRECTIONS = ("forward", "reverse", "unknown")

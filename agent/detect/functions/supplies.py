@@ -9,13 +9,22 @@ from agent.detect.function import Now
 from agent.detect.levels import Levels
 from agent.detect.look import Look
 from agent.detect.settings import Settings
-from agent.detect.sight import VOLTAGES
+from agent.detect.sight import LINE, VOLTAGES
 from agent.detect.situation import Situation
-from agent.detect.supply import DEAD, LIVE, Supply
+from agent.detect.supply import DEAD, LIVE, LIVE_SHARE, Supply, supplied
 from agent.detect.telling import Telling, exactly, three, us
 from agent.detect.trusted_volts import ROLES, trusted
 from agent.records import Event
 from agent.site import Bay
+
+# Phases that the rows LINE lie between.
+_PAIRS = ((0, 1), (1, 2), (2, 0))
+
+
+def still_dead(state: int, states: Sequence[int | None]) -> str | None:
+    """What a return leaves out: a part is told as a part."""
+    dead = "".join(phase for phase, each in zip("ABC", states, strict=True) if each == DEAD)
+    return f"in part: {dead} still dead" if state == LIVE and dead else None
 
 
 class Supplies:
@@ -27,8 +36,10 @@ class Supplies:
         self._telling = telling
         self._situation = situation
         self._doubted: set[str] = set()
+        self._nominal_volts = bay.nominal_volts / 3**0.5
+        self._least_line_volts = LIVE_SHARE * bay.nominal_volts
         self._supply = Supply(
-            bay.nominal_volts / 3**0.5, us(settings.dead_hold_ms), us(settings.live_hold_ms)
+            self._nominal_volts, us(settings.dead_hold_ms), us(settings.live_hold_ms)
         )
 
     def settled(self) -> tuple[int | None, ...]:
@@ -60,26 +71,35 @@ class Supplies:
                 high[row] = min(high[row], self._supply.dead_volts)
             elif state != LIVE:
                 low[row] = inf
+        for row, (one, other) in enumerate(_PAIRS, LINE.start):
+            doubted = not self._situation.distrusted.isdisjoint((ROLES[one], ROLES[other]))
+            if not doubted and self._supply.states[one] == self._supply.states[other] == LIVE:
+                low[row] = max(low[row], self._least_line_volts)
 
     def add_levels(self, levels: Levels) -> None:
         """Dead and live."""
         levels.voltages += [self._supply.dead_volts, self._supply.live_volts]
+        levels.line.append(self._least_line_volts)
 
     def step(self, now: Now) -> list[Event]:
         """`voltage_loss` and `voltage_restored`."""
         if self._situation.voltless:
             return []
-        doubted = {role for role in ROLES if role in self._situation.distrusted}
-        for role in doubted - self._doubted:
-            self._supply.doubt(ROLES.index(role))
-        self._doubted = doubted
-        volts = trusted(three(now.seen[VOLTAGES]), doubted)
+        volts = self._volts(now.seen)
         if volts is None:
             return []
         faulted = bool(self._situation.kind)
         change = self._supply.step(now.t_us, now.since_us, volts, faulted)
         self._situation.supply = list(self._supply.states)
         return [] if change is None else [self._event(change, now)]
+
+    def _volts(self, seen: list[float]) -> tuple[float, float, float] | None:
+        """What the phases are supplied with; one whose sensor lies goes with the others."""
+        doubted = {role for role in ROLES if role in self._situation.distrusted}
+        for role in doubted - self._doubted:
+            self._supply.doubt(ROLES.index(role))
+        self._doubted = doubted
+        return trusted(supplied(three(seen[VOLTAGES]), seen[LINE], self._nominal_volts), doubted)
 
     def look(self, _: Look) -> list[Event]:
         """Nothing: it is a matter of samples."""
@@ -96,6 +116,7 @@ class Supplies:
             onset_us=latest_us,
             bounds_us=(earliest_us, latest_us),
             phases=phases,
+            detail=still_dead(state, self._supply.states),
             why={
                 "dead_volts": self._supply.dead_volts,
                 "live_volts": self._supply.live_volts,

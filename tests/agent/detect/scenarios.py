@@ -9,12 +9,10 @@ from agent.detect.definite_time import DefiniteTime
 from agent.detect.frequency import Frequency
 from agent.detect.inverse_time import InverseTime
 from agent.detect.overcurrent import Overcurrent
-from agent.detect.overvoltage import Overvoltage
 from agent.detect.raw import Raw
 from agent.detect.short_circuit import ShortCircuit
 from agent.detect.supply import Supply
 from agent.detect.timed import TimedStages
-from agent.detect.undervoltage import Undervoltage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,18 +101,6 @@ def supply(
     return told
 
 
-def undervoltage(
-    nominal_volts: float, share: float, delay_us: int, steps: "list[Any]"
-) -> "list[Any]":
-    """[[t_us, phases, onset_us], ...]"""
-    element = Undervoltage(nominal_volts, share, delay_us)
-    told = []
-    for t_us, since_us, volts in steps:
-        if element.step(t_us, since_us, volts):
-            told.append([t_us, element.phases, element.onset_us])
-    return told
-
-
 def kind(shares: "Any", residual_amps: float, largest_amps: float) -> str:
     """The faulted-phase word."""
     return faulted_phase.kind(shares, residual_amps, largest_amps)
@@ -151,19 +137,6 @@ def curve(name: str, ratios: "list[float]") -> "list[Any]":
     """Speeds of the disc: the whole table, and between its points."""
     table = inverse_time_element.speeds(name)
     return [table, [inverse_time_element.speed(table, ratio) for ratio in ratios]]
-
-
-def overvoltage(
-    nominal_volts: float, share: float, delay_us: int, steps: "list[Any]"
-) -> "list[Any]":
-    """[[t_us, answer, phases, onset_us, highest_volts], ...]"""
-    element = Overvoltage(nominal_volts, share, delay_us)
-    told = []
-    for t_us, since_us, volts in steps:
-        answer = element.step(t_us, since_us, volts)
-        if answer:
-            told.append([t_us, answer, element.phases, element.onset_us, element.highest_volts])
-    return told
 
 
 def definite_time(delay_us: int, credit_us: int, steps: "list[Any]") -> "list[Any]":
