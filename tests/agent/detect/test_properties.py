@@ -254,6 +254,7 @@ def _fast(events: Sequence[Event]) -> list[Event]:
     shows in a record of half a second at another instant, or not at all.
     """
     slow = [e for e in events if e.element == "67N" and (e.kind is None or e.event != "fault")]
+    slow += [event for event in events if event.element == "load side"]
     return [event for event in events if event.event in FAST and event not in slow]
 
 
