@@ -11,6 +11,7 @@ way. So a fault is proven by any of
 - "no gap": the current has had an amplitude throughout for longer than a core can stay saturated;
 - "voltage down": it is larger than most inrushes, and the voltage stays down where it seems to
   pause (direction.py): what pauses is a current transformer;
+- "clipped": it is as large, and stands at the converter's end for a sixteenth of a cycle;
 - "collapse": it falls far faster than it rose: no core does that, its current being a function of
   a flux that goes down as it went up, but a current transformer that saturates does.
 
@@ -56,6 +57,8 @@ NO_GAP = 0.875  # the widest row of humps lasts 0.83 of a cycle
 NO_GAP_AT_ALL = 1.2  # however distorted, if only by odd harmonics: arcs
 COLLAPSE = 2.3  # fastest fall to fastest rise; cores up to 1.9, 2.15 at 16 samples a cycle
 COLLAPSE_UNTIL = 1.5  # later humps may themselves have saturated the current transformers
+# A crest of 22 degrees falls by a fiftieth to its ends: never the same count.
+CREST = 16
 GAP = 0.125  # of a cycle: 45 degrees
 SECOND_HARMONIC = 0.15  # of the fundamental: what protection relays are set to
 RUNNING = 0.5  # of a cycle without gap, where a fault shows through an inrush: it is here too
@@ -123,9 +126,9 @@ class Judgement:
         if not self.proof and age >= 1.0:
             self.verdict = INRUSH
 
-    def prove(self) -> None:
-        """It is large, and the voltage stays down where the current seems to pause."""
-        self.proof, self.verdict = "voltage down", FAULT
+    def prove(self, proof: str) -> None:
+        """It is large, and something else than its shape says that it is no inrush."""
+        self.proof, self.verdict = proof, FAULT
 
     def why(self) -> "dict[str, float | str]":
         """The quantities behind it."""
@@ -338,6 +341,8 @@ def judge(
         for shape in shapes:
             shape.examine(model, pickup_amps)
     judgement = Judgement(shapes, age, crossing, gapped, beyond_amps)
+    if judgement.verdict != FAULT and judgement.large and not earth_only and _clipped(waves):
+        judgement.prove("clipped")
     if judgement.proof in ("no gap", "collapse") or judgement.large:
         judgement.earth_share = _earth_share(waves, age)
     return judgement
@@ -381,6 +386,21 @@ def size_of(waves: Waves, age: float) -> float:
         if len(samples) >= length * group
     ]
     return max(sizes + [0.0]) / math.sqrt(2.0)
+
+
+def _clipped(waves: Waves) -> bool:
+    """Whether a phase stands at its extreme, to the count, longer than any wave's crest."""
+    least = max(3, waves.window // CREST)
+    for samples, _ in waves.phases:
+        last = samples[-waves.window :]
+        for end in (max(last + [0]), min(last + [0])):
+            count = longest = 0
+            for x in last:
+                count = count + 1 if x == end != 0 else 0
+                longest = max(longest, count)
+            if longest >= least:
+                return True
+    return False
 
 
 def _earth_share(waves: Waves, age: float) -> "float | None":

@@ -54,8 +54,8 @@ MEASURED_EARTH = 0.05
 # A shape that leaves more than this to the fit is looked at in its first milliseconds only.
 BENT = 0.01
 # Of what the voltage lost, the share that no current explains: inrush through a source leaves a
-# twentieth, its harmonics and the loads'; a saturated transformer half and more.
-UNEXPLAINED = 0.25
+# third at most, its harmonics and the loads; a saturated transformer half and more.
+UNEXPLAINED = 0.4
 SOONEST = 0.25  # cycles; of a fault behind an inrush
 ASKED_CYCLES = 3  # how long an unknown direction is asked for again
 
@@ -268,7 +268,7 @@ class ShortCircuit:
         )
         self.judgement = judgement
         if judgement.verdict != inrush.FAULT and judgement.large and self._stays_down(raw, age):
-            judgement.prove()
+            judgement.prove("voltage down")
         if judgement.verdict == inrush.INRUSH:
             self._gapped = judgement.gapped
         return judgement.verdict
@@ -415,7 +415,10 @@ class ShortCircuit:
         judgement = self.judgement
         if judgement is None or age is None or self.inrush or not self.phase.started:
             return shares
-        bent = judgement.proof in ("voltage down", "collapse") or judgement.residual_share > BENT
+        bent = (
+            judgement.proof in ("voltage down", "clipped", "collapse")
+            or judgement.residual_share > BENT
+        )
         if not bent or age > inrush.COLLAPSE_UNTIL:
             return shares
         fit, ratio = self.direction.fit, clean_start.USUAL_SHARE

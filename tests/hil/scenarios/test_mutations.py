@@ -46,7 +46,10 @@ SLIPS = {
         "short_circuit.py", "cycle_us * 5 // 8", "cycle_us * 3", {BC: LATE, AB: LATE}
     ),
     "raises-no-alarm": Slip(
-        "functions/short_circuits.py", "alarm=True", "alarm=False", {BC: SEEN, AB: SEEN}
+        "functions/short_circuits.py",
+        "alarm=pointed.word == FORWARD or (voltless and pointed.word == UNKNOWN)",
+        "alarm=False",
+        {BC: SEEN, AB: SEEN},
     ),
     "picks-up-at-fifty-times-the-rating": Slip(
         "settings.py", "            2.2,\n", "            50.0,\n", {BC: SEEN, AB: SEEN}
