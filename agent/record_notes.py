@@ -163,6 +163,7 @@ def _read_mark(told: Mapping[str, Any]) -> Mark:
             tuple((str(name), tuple(numbers)) for name, numbers in of_bay)
             for of_bay in told.get("learned", ())
         ),
+        idle=bool(told.get("idle", True)),
     )
 
 

@@ -183,12 +183,15 @@ class Recorder:
         return _Open(mark, 0, kept, events)
 
     def _mark(self, begin: int) -> Mark:
-        """The last mark that is early enough; where its samples are gone, or there are none yet,
-        their oldest: between two marks the tuning stays.
+        """The last early enough one at which no bay was in the middle of anything, else the last.
+
+        Where its samples are gone, or there are none yet, their oldest: between two marks the
+        tuning stays.
         """
         oldest = self._pieces[0].first
         marks = self._detector.marks
         early = [mark for mark in marks if mark.index <= max(begin, oldest)] or [marks[0]]
+        early = [mark for mark in early if mark.idle and mark.index >= oldest] or early
         return replace(early[-1], index=max(early[-1].index, oldest))
 
     def _inception(self, event: Event, piece: Piece) -> int:

@@ -40,6 +40,7 @@ class Mark:
 
     index: of the sample that comes next; frequency_mhz, estimate_mhz: SupplyFrequency.state then;
     supply: DEAD, LIVE or None of each phase, bay by bay. learned: BayDetector.learned, bay by bay.
+    idle: no bay is in the middle of anything, which a mark could not hold.
     """
 
     index: int
@@ -47,6 +48,7 @@ class Mark:
     estimate_mhz: int | None
     supply: tuple[tuple[int | None, ...], ...]
     learned: tuple[Learned, ...] = ()
+    idle: bool = True
 
 
 class Samples:
@@ -105,7 +107,8 @@ class Samples:
     def _mark(self, index: int) -> None:
         supply = tuple(bay.supply_states for bay in self._bays)
         learned = tuple(bay.learned for bay in self._bays)
-        self.marks.append(Mark(index, *self._frequency.state, supply, learned))
+        idle = not self._any_awake
+        self.marks.append(Mark(index, *self._frequency.state, supply, learned, idle))
 
     def meters(self) -> list[Meter]:
         """What every bay measures over the last ten cycles; empty before there is one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -81,6 +82,21 @@ def test_what_was_going_on_already_is_in_the_record() -> None:
     assert events[0].event == "dip"
     assert story.mark.index <= 4000 - PAST_CYCLES * CYCLE
     assert story.events[0].event is events[0]
+
+
+def test_a_record_begins_where_no_bay_was_in_the_middle_of_anything() -> None:
+    layout, samples = simulated(fault(1.0), seconds=2.4)
+    detector = wired(layout)
+    recorder = Recorder(detector)
+    stories = []
+    for block in cut(layout, samples, [20]):
+        stories += recorder.feed(block, detector.feed(block))
+        if block.first == 3800 and detector._samples is not None:
+            marks = detector._samples.marks
+            for place, mark in enumerate(marks):
+                marks[place] = replace(mark, idle=mark.index < 1500)
+    (story,) = stories + recorder.stop()
+    assert story.mark.index == 1280  # the last multiple of four cycles before
 
 
 def test_a_stream_that_has_just_begun_gives_what_it_has() -> None:
