@@ -76,7 +76,7 @@ def terminal(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_list_tells_when_where_and_what(terminal: Terminal) -> None:
     first, second = terminal.record("list").splitlines()[1:]
     assert first.split()[0] == terminal.paths()[0].stem
-    assert first.split()[3:] == ["head", "fault", "BC", "unknown", "ALARM", first.split()[-1]]
+    assert first.split()[3:] == ["head", "fault", "BC", "forward", "ALARM", first.split()[-1]]
     assert "voltage_loss" in second
     rows = [json.loads(line) for line in terminal.record("list", "--json").splitlines()]
     assert [row["event"] for row in rows] == ["fault", "voltage_loss"]
