@@ -89,9 +89,8 @@ def score(seed: int) -> Result:
 def ordinary(seed: int) -> Result:
     """An hour of load with switching, inrush, motors and harmonics: no alarm of a fault."""
     came = hour(seed)
-    alarms = [f"{each.event} {each.kind} at {each.t_us / 1e6:.3f} s" for each in came.alarms]
-    where = f"{came.terminal} {came.earthing} {came.residual}"
-    told = {"hours": round(came.seconds / 3600, 3), "where": where, "told": dict(came.told)}
+    alarms = [f"{e['event']} {e.get('kind')} in {e['record']} at {e['t']}" for e in came.alarms]
+    told = {"hours": round(came.seconds / 3600, 3), "where": came.where, "told": dict(came.told)}
     return {"ok": not alarms, **told, **_shown({"alarms": alarms})}
 
 

@@ -66,8 +66,11 @@ LEFT_SHARE = 0.3
 # A change in one phase alone adds the same to all three sequences: an earth current that comes or
 # goes, a current transformer that opens. A gap without earth adds nothing to 3I0.
 LONE_PHASE = 0.5
-# Looks that are kept: one before, one or two in which it happens, two after.
-_KEPT = 5
+# What is compared with was steady: less of the lost current has changed since the look before it. A
+# look in whose first instants a load has gone keeps a splinter of it, of either sequence.
+STEADY = 0.3
+# Looks that are kept: two before, one or two in which it happens, two after.
+_KEPT = 6
 
 
 class Standing:
@@ -172,12 +175,12 @@ class BrokenConductor:
         looks.append(now)
         if len(looks) > _KEPT:
             looks.pop(0)
-        for back in range(4, len(looks) + 1):
+        for back in range(4, min(len(looks), 5) + 1):
             before = looks[-back]
             if not self._stirred(before, now):
                 continue
             gap = self._agreed(before, looks[-2], now)
-            if gap:
+            if gap and (back == len(looks) or self._steady(looks[-back - 1], before, gap)):
                 self._date(gap, looks[-back:])
                 self._looks = [now]
                 return gap
@@ -187,6 +190,11 @@ class BrokenConductor:
         moved = size(minus(now.negative, before.negative))
         moved = max(moved, size(minus(now.positive, before.positive)))
         return moved >= self.least_amps
+
+    def _steady(self, earlier: "Standing", before: "Standing", gap: "Gap") -> bool:
+        moved = size(minus(before.negative, earlier.negative))
+        moved = max(moved, size(minus(before.positive, earlier.positive)))
+        return moved <= STEADY * size(gap.fell)
 
     def _agreed(self, before: "Standing", last: "Standing", now: "Standing") -> "Gap | None":
         """The gap that both looks show."""

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 FAULT, INTERMITTENT, CLEARED = "fault", "intermittent_earth_fault", "fault_cleared"
 
 # A cycle of plain noise adds by chance some per cent more or less than the one before.
-NOISE_MARGIN = 1.5
+NOISE_MARGIN = 1.35
+# What counts as a change is one of so many levels, each by so much above the one below: of an awake
+# bay only the crossings of levels that never change are looked at.
+STEPS, STEP = 20, 1.25
 # Age of a suspicion at its first and its last look. [cycles]
 FIRST_AGE, LAST_AGE = 1.5, 2.25
 # So long after a short circuit, or an earth fault that went, its own traces are in every cycle that
@@ -56,7 +59,8 @@ class _Suspicion:
 class EarthFault:
     """The earth fault of one bay. Volts and amperes RMS, primary.
 
-    told: the direction that was told, "" while none stands. phase, onset_us, inquiry: of the last
+    told: the direction that was told, "" while none stands. volt_levels, amp_levels: what a start
+    can be. phase, onset_us, inquiry: of the last
     word; inquiry is None of a fault that was there when the bay was first seen.
     """
 
@@ -68,6 +72,8 @@ class EarthFault:
         self.onset_us: "int | None" = None
         self.inquiry: "Inquiry | None" = None
         self.strikes = Strikes(limits.phase_volts, cycle_us)
+        self.volt_levels = [limits.start_volts * STEP**k for k in range(STEPS)]
+        self.amp_levels = [limits.start_amps * STEP**k for k in range(STEPS)]
         self.intermittent = False
         self._standing: "Standing | None" = None
         self._suspicion: "_Suspicion | None" = None
@@ -100,10 +106,8 @@ class EarthFault:
 
     def starts(self) -> "tuple[float, float]":
         """What a cycle must add to U0 and to 3I0 to be suspected, by the noise that there is."""
-        return (
-            max(self.limits.start_volts, NOISE_MARGIN * self._noise_volts),
-            max(self.limits.start_amps, NOISE_MARGIN * self._noise_amps),
-        )
+        volts, amps = NOISE_MARGIN * self._noise_volts, NOISE_MARGIN * self._noise_amps
+        return _above(volts, self.volt_levels), _above(amps, self.amp_levels)
 
     def step(
         self,
@@ -245,3 +249,11 @@ class EarthFault:
             return []
         self.intermittent = True
         return [INTERMITTENT]
+
+
+def _above(value: float, levels: "list[float]") -> float:
+    """The lowest level that is not below it, or the last."""
+    for level in levels:
+        if level >= value:
+            return level
+    return levels[-1]

@@ -440,7 +440,7 @@ def test_replay_takes_an_exported_sheet(terminal: Terminal) -> None:
 # --- the rest ---
 
 
-@pytest.mark.parametrize("word", ["try", "confirm"])
+@pytest.mark.parametrize("word", ["confirm"])
 def test_what_comes_later_says_so_and_is_not_listed(
     terminal: Terminal, word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,9 +19,6 @@ from agent.records import Event
 from agent.site import Bay
 
 ELEMENT = "67N"
-# While others keep the bay awake, changes are seen where they cross one of these, each half as much
-# again as the one before: what counts as a change goes by the noise.
-LADDER = [1.5**k for k in range(12)]
 
 
 class EarthFaults:
@@ -34,8 +31,8 @@ class EarthFaults:
         self._situation = situation
         phase_volts = bay.nominal_volts / 3**0.5
         start_volts = settings.earth_start_share * phase_volts
-        self._limits = Limits(phase_volts, start_volts, settings.earth_start_amps, bay.earthing)
-        self._element = EarthFault(self._limits, cycle_us)
+        limits = Limits(phase_volts, start_volts, settings.earth_start_amps, bay.earthing)
+        self._element = EarthFault(limits, cycle_us)
 
     def learned(self) -> list[float]:
         """For a record that begins here."""
@@ -60,9 +57,9 @@ class EarthFaults:
         high[ADDED_RESIDUAL] = min(high[ADDED_RESIDUAL], amps)
 
     def add_levels(self, levels: Levels) -> None:
-        """A ladder of changes."""
-        levels.added_neutral += [self._limits.start_volts * step for step in LADDER]
-        levels.added_residual += [self._limits.start_amps * step for step in LADDER]
+        """All that its starts can be."""
+        levels.added_neutral += self._element.volt_levels
+        levels.added_residual += self._element.amp_levels
 
     def step(self, now: Now) -> list[Event]:
         """`fault` and `intermittent_earth_fault`."""
@@ -71,6 +68,7 @@ class EarthFaults:
             element.close()
             situation.earth_kind = ""
         held = bool(situation.kind) or situation.residual_started or situation.inrush
+        held = held or "i0" in situation.distrusted
         added = _known(now.seen[ADDED_NEUTRAL]), _known(now.seen[ADDED_RESIDUAL])
         told = element.step(now.t_us, added, held, now.raw)
         return [self._event(word, now.seen, now.t_us) for word in told]

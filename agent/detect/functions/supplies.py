@@ -72,7 +72,8 @@ class Supplies:
             elif state != LIVE:
                 low[row] = inf
         for row, (one, other) in enumerate(_PAIRS, LINE.start):
-            if self._supply.states[one] == self._supply.states[other] == LIVE:
+            doubted = not self._situation.distrusted.isdisjoint((ROLES[one], ROLES[other]))
+            if not doubted and self._supply.states[one] == self._supply.states[other] == LIVE:
                 low[row] = max(low[row], self._least_line_volts)
 
     def add_levels(self, levels: Levels) -> None:

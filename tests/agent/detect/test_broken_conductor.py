@@ -213,6 +213,15 @@ def test_poles_that_open_apart_and_an_inrush_are_waited_out(board: Any) -> None:
     assert told(board, happening(before, after), humps=0.3 * fell) == []
 
 
+def test_a_splinter_of_a_load_that_has_just_gone_is_none(board: Any) -> None:
+    """The look in whose first two milliseconds it went holds as much of I2 of it as of I1."""
+    rest = Source().feed(load(60.0), between("ab", 8.0))
+    before = Source().feed(load(60.0), load(200.0), between("ab", 8.0))
+    splinter = State(rest.amps + np.array([12.0, -6.0, -6.0]) * np.exp(-0.4j), rest.volts)
+
+    assert told(board, [before, before, splinter, rest, rest, rest, rest]) == []
+
+
 def test_a_branch_that_loses_a_phase_is_small(board: Any) -> None:
     ((_, phase, share, *_),) = told(board, happening(*torn(0.1, 2)))
 

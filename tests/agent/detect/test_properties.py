@@ -131,7 +131,7 @@ HEARD = {name: detect(scene) for name, scene in SCENES.items()}
 
 def test_there_is_something_to_be_changed() -> None:
     told = {event.event for events in HEARD.values() for event in events}
-    assert told >= {"fault", "fault_cleared", "inrush", "voltage_loss"}
+    assert told >= {"fault", "fault_cleared", "dip", "voltage_loss"}
 
 
 @each_scene

@@ -12,6 +12,7 @@ from agent.records import Event
 from tests.agent.detect.feeder import BAY, Array, counts, detect
 
 RATE = 1_600
+OWN = ("unbalance", "frequency", "interruption", "voltage_loss")
 PHASE_VOLTS = BAY.nominal_volts / 3**0.5
 SHIFTS = np.array([[0.0], [-2 * np.pi / 3], [2 * np.pi / 3]])
 SET = {"unbalance_delay_ms": 500.0, "frequency_delay_ms": 300.0}
@@ -21,7 +22,9 @@ def told(volts: Array, amps: Array, **more: float) -> list[Event]:
     chosen = parse({BAY.name: {**SET, **more}}, (BAY,), "test")[BAY.name]
     noise = np.random.default_rng(3).normal(0, 1, (2, *volts.shape))
     noisy_amps = amps + 0.01 * BAY.rating_amps * noise[0]  # 40 dB
-    return detect(counts(noisy_amps, volts + 0.01 * PHASE_VOLTS * noise[1]), RATE, settings=chosen)
+    noisy_volts = volts + 0.01 * PHASE_VOLTS * noise[1]
+    events = detect(counts(noisy_amps, noisy_volts), RATE, settings=chosen)
+    return [event for event in events if event.event in OWN and event.element != "46BC"]
 
 
 def waves(hz: Array | float, seconds: float) -> Array:
@@ -104,7 +107,8 @@ def test_a_supply_that_is_gone_has_no_frequency_and_no_unbalance() -> None:
 
 def test_phases_wired_the_other_way_round_are_no_unbalance() -> None:
     made = waves(50.6, 3.0)[[0, 2, 1]]
-    (event,) = told(PHASE_VOLTS * made, LOAD * made)
+    events = told(PHASE_VOLTS * made, LOAD * made)
+    (event,) = [e for e in events if e.event != "sensor_trouble"]
     assert event.event == "frequency"
     assert event.why["frequency_hz"] == pytest.approx(50.6, abs=0.01)
 
