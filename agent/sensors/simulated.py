@@ -204,7 +204,11 @@ class Waveform:
             end_s = self._first_zero(fault, row)
             carries = (since >= 0) & (since < end_s)
             currents[row, carries] += self._added(fault, row, since[carries])
-            volts[row, during] *= SAGGED
+        faulted = np.ix_([PHASES.index(phase) for phase in fault.kind.replace("G", "")], during)
+        left = SAGGED * volts[faulted]
+        if fault.kind in ("AB", "BC", "CA"):  # what lies between the two goes, and U0 stays
+            left += (1 - SAGGED) * volts[faulted].mean(axis=0)
+        volts[faulted] = left
 
     def _first_zero(self, fault: Happening, row: int) -> float:
         """When what the fault adds goes out, on the happening's axis: in both phases of one loop

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.agent.detect.feeder import PICKUP, RATING, healthy_volts, times, two_phase
+from tests.agent.detect.feeder import PICKUP, RATING, driving_volts, times, two_phase
 
 SITE = """
 [[bay]]
@@ -47,7 +47,9 @@ def site_file(folder: Path, **values: object) -> Path:
 
 def two_phase_record(path: Path, t: Floats, sections: str, revision: int = 1999) -> Path:
     """A two-phase fault at t = 0 in a BINARY record, written by hand from the standard."""
-    rows = np.concatenate((two_phase(t, 3 * PICKUP, 1.0, 0.04, (200, 0.0)), healthy_volts(t)))
+    rows = np.concatenate(
+        (two_phase(t, 3 * PICKUP, 1.0, 0.04, (200, 0.0)), driving_volts(t, two_phase, 1.0, 12.6))
+    )
     counts = np.rint(rows / 0.5).astype("<i2").T
     frames = np.zeros(len(t), dtype=[("n", "<u4"), ("t", "<u4"), ("a", "<i2", (6,))])
     frames["n"] = np.arange(1, len(t) + 1)
@@ -90,7 +92,7 @@ def test_a_fault_is_told_in_json(record: Path, tmp_path: Path) -> None:
     assert fault["record"] == "two_phase"
     assert fault["bay"] == "main"
     assert fault["kind"] == "BC"
-    assert fault["direction"] == "unknown"
+    assert fault["direction"] == "forward"
     assert fault["alarm"] is True
     assert fault["onset"] == pytest.approx(0.1, abs=0.005)
     assert 0.1 < fault["t"] <= 0.12
