@@ -39,6 +39,8 @@ RANDOM = 0.08
 WITNESSES = 2
 # What is learned strays by chance up to this many times its mean deviation, once in 10^4.
 STRAYS = 5.0
+# RMS of the difference of two roundings.
+LAST_DIGIT = 0.41
 # By so much the sum of three transformers, or a core around all three, errs of what the phase
 # currents changed. (classes 5P; IEC 61869-2)
 SUM_ERROR, CORE_ERROR = 0.06, 0.005
@@ -58,9 +60,12 @@ class Shape:
     def __init__(self, look: "Look", reference: "Phasor") -> None:
         residual = look.channels["i0"]
         jitter = sorted(residual.jitter())
+        self.noise = _noise(residual)
+        phases = [look.channels[role] for role in CURRENTS if role in look.channels]
+        self.phase_noise = max([_noise(phase) for phase in phases] + [0.0])
         self.first = turned(residual.phasor(1), reference, 1)
         self.third = turned(residual.phasor(3), reference, 3)
-        self.even = size(residual.phasor(2)) + size(residual.phasor(4))
+        self.even = _even(residual)
         # The middle one of three: a step is in one of them, an arc in all.
         self.random = jitter[1]
         self.phases = [_first(look.channels.get(role), reference) for role in CURRENTS]
@@ -120,8 +125,8 @@ class HighImpedance:
             if not held:
                 self._learn(shape)
             return self._without()
-        self._measure(shape, "i0" in look.summed)
-        if not self._arcs():
+        self._measure(shape, look)
+        if not self._arcs(look):
             if self.added_amps < self.least and self.evidence == 0:
                 self._learn(shape)
             return self._without()
@@ -141,7 +146,7 @@ class HighImpedance:
         numbers = [float(count) for count in counts]
         for quiet in self._quiets():
             numbers += [quiet.mean[0], quiet.mean[1], quiet.strays]
-        return numbers
+        return numbers + [self._noise, self._phase_noise]
 
     def relearn(self, numbers: "Sequence[float]") -> None:
         """Go on from that; when what burns already began is not known any more."""
@@ -151,6 +156,7 @@ class HighImpedance:
         for place, quiet in enumerate(self._quiets()):
             re, im, quiet.strays = numbers[5 + 3 * place : 8 + 3 * place]
             quiet.mean = re, im
+        self._noise, self._phase_noise = numbers[-2], numbers[-1]
 
     def _quiets(self) -> "list[Quiet]":
         shapes = [self._first, self._third, self._even, self._random]
@@ -158,7 +164,7 @@ class HighImpedance:
 
     def noise(self) -> float:
         """Of one quadrature of a phase current, as learned."""
-        return max([each.strays for each in self._phases])
+        return max([each.strays for each in self._phases] + [self._phase_noise])
 
     def neutral_noise(self) -> float:
         """The same of U0."""
@@ -172,6 +178,7 @@ class HighImpedance:
             "third_amps": self.third_amps,
             "even_amps": self.even_amps,
             "random_amps": self.random_amps,
+            "noise_amps": self._noise,
             "third_strays": self._third.strays,
             "even_strays": self._even.strays,
             "random_strays": self._random.strays,
@@ -183,6 +190,7 @@ class HighImpedance:
         self._first, self._third, self._even, self._random = Quiet(), Quiet(), Quiet(), Quiet()
         self._phases = [Quiet(), Quiet(), Quiet()]
         self._neutral = Quiet()
+        self._noise = self._phase_noise = 0.0
         self._looks = 0
         self._missing = 0
         self.evidence = 0
@@ -204,7 +212,7 @@ class HighImpedance:
                     return role, (phasor[0] / length, phasor[1] / length)
         return "", None
 
-    def _measure(self, shape: Shape, summed: bool) -> None:
+    def _measure(self, shape: Shape, look: "Look") -> None:
         """What the look adds to what is quiet."""
         self.added = _less(shape.first, self._first.mean)
         self.added_amps = size(self.added)
@@ -214,19 +222,29 @@ class HighImpedance:
         self.added_neutral = _less(shape.neutral, self._neutral.mean)
         self.added_phases = [_less(x, q.mean) for x, q in zip(shape.phases, self._phases)]
         changed = max([size(x) for x in self.added_phases])
-        error = (SUM_ERROR if summed else CORE_ERROR) * changed
-        self.least = max(self.least_amps, STRAYS * self._first.strays, error)
+        self.least = max(
+            self.least_amps,
+            STRAYS * max(self._first.strays, self._noise),
+            _error(look) * changed,
+        )
 
-    def _arcs(self) -> bool:
+    def _arcs(self, look: "Look") -> bool:
         if self.added_amps < self.least:
             return False
+        # What transformers may make of the phase currents' own distortion.
+        error, phases = _error(look), [look.channels[r] for r in CURRENTS if r in look.channels]
+        third = error * max([size(each.phasor(3)) for each in phases] + [0.0])
+        even = error * max([_even(each) for each in phases] + [0.0])
+        random = error * max([max(each.jitter()) for each in phases] + [0.0])
         witnesses = (
-            (self.third_amps, THIRD, self._third.strays),
-            (self.even_amps, UNEVEN, self._even.strays),
-            (self.random_amps, RANDOM, self._random.strays),
+            (self.third_amps, THIRD, max(self._third.strays, self._noise), third),
+            (self.even_amps, UNEVEN, max(self._even.strays, 2.0 * self._noise), even),
+            (self.random_amps, RANDOM, max(self._random.strays, 2.0 * self._noise), random),
         )
-        least = [max(share * self.added_amps, STRAYS * strays) for _, share, strays in witnesses]
-        seen = [amps >= enough for (amps, _, _), enough in zip(witnesses, least)]
+        seen = [
+            amps >= max(share * self.added_amps, STRAYS * strays, feigned)
+            for amps, share, strays, feigned in witnesses
+        ]
         return sum(seen) >= WITNESSES
 
     def _learn(self, shape: Shape) -> None:
@@ -237,6 +255,9 @@ class HighImpedance:
             (self._random, (shape.random, 0.0)),
             (self._neutral, shape.neutral),
         )
+        share = 1.0 / min(self._looks + 1, MEMORY)
+        self._noise += share * (shape.noise - self._noise)
+        self._phase_noise += share * (shape.phase_noise - self._phase_noise)
         for quiet, value in pairs:
             quiet.learn(value, self._looks)
         for quiet, value in zip(self._phases, shape.phases):
@@ -256,6 +277,21 @@ class HighImpedance:
             self._forget()
             return OVER if told else 0
         return 0
+
+
+def _error(look: "Look") -> float:
+    """The share of the phase currents that 3I0 may err by."""
+    return SUM_ERROR if "i0" in look.summed else CORE_ERROR
+
+
+def _noise(channel: "Channel") -> float:
+    """Of a phasor, from what differs from cycle to cycle, of the last digit at least."""
+    least = max(sorted(channel.jitter())[1], LAST_DIGIT * abs(channel.scale))
+    return least / (2.0 * math.sqrt(channel.window))
+
+
+def _even(channel: "Channel") -> float:
+    return size(channel.phasor(2)) + size(channel.phasor(4))
 
 
 def size(phasor: "Phasor") -> float:

@@ -110,6 +110,17 @@ def test_what_flows_from_the_beginning_is_how_the_feeder_is() -> None:
     assert scenarios_arcing.high_impedance(WINDOW, False, looks([restless] * 20)) == []
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_noise_of_40_db_of_a_range_of_100_a_is_no_arc(seed: int) -> None:
+    """A single quiet look came before: nothing of how it strays is learned yet."""
+
+    def noisy(number: int) -> Row:
+        chance = np.random.default_rng([seed, number])
+        return sine(0.2, 70.0)(number) + chance.normal(0, 1.0, CYCLES * WINDOW)
+
+    assert scenarios_arcing.high_impedance(WINDOW, False, looks([noisy] * 40)) == []
+
+
 @pytest.mark.parametrize(("summed", "told"), [(True, 0), (False, 1)])
 def test_a_sum_of_three_transformers_errs_of_what_the_load_changed(summed: bool, told: int) -> None:
     scenes, load = [QUIET] * 4 + [SAND] * 8, [sine(50.0)] * 4 + [sine(200.0)] * 8
