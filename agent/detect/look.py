@@ -27,7 +27,7 @@ class Channel:
     scale: primary units a count. parts: for each cycle the sums of cosine and sine of each of
     ORDERS (tables.harmonic) times the samples; total: the same over all cycles. squares: for each
     cycle, of its samples. steps: of the differences of each cycle to the one before, three.
-    bottom, top: extremes.
+    bottom, top: extremes; at_bottom, at_top: samples that lie there.
     """
 
     def __init__(
@@ -40,6 +40,8 @@ class Channel:
         steps: "list[float]",
         bottom: float,
         top: float,
+        at_bottom: int = 1,
+        at_top: int = 1,
     ) -> None:
         self.scale = scale
         self.window = window
@@ -48,6 +50,8 @@ class Channel:
         self.steps = steps
         self.bottom = bottom
         self.top = top
+        self.at_bottom = at_bottom
+        self.at_top = at_top
         self._parts = parts
 
     def phasor(self, order: int = 1) -> "Phasor":

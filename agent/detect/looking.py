@@ -32,12 +32,15 @@ class Looking:
         channels = len(samples)
         cycles = samples.reshape(channels, CYCLES, window)
         parts = (cycles.reshape(-1, window) @ self._rows.T).reshape(channels, CYCLES, -1)
+        bottom, top = samples.min(axis=1), samples.max(axis=1)
+        at_bottom = np.count_nonzero(samples == bottom[:, None], axis=1)
+        at_top = np.count_nonzero(samples == top[:, None], axis=1)
         steps = cycles[:, 1:] - cycles[:, :-1]
         told = list(
             zip(
                 *(parts, parts.sum(axis=1).tolist()),
                 *(np.vecdot(cycles, cycles).tolist(), np.vecdot(steps, steps).tolist()),
-                *(samples.min(axis=1).tolist(), samples.max(axis=1).tolist()),
+                *(bottom.tolist(), top.tolist(), at_bottom.tolist(), at_top.tolist()),
                 strict=True,
             )
         )

@@ -57,9 +57,10 @@ class Quiet:
         for limits, values, beyond in zip(self._limits, band, (-np.inf, np.inf), strict=True):
             limits[:, bay] = beyond
             limits[: len(values), bay] = values
-        self._take_up()
+        self._stale = True
 
     def _take_up(self) -> None:
+        self._stale = False
         self._low, self._high = self._limits[:, : NEUTRAL + 1].reshape(2, -1)
         self._stabilised = self._limits[:, STABILISED]
         self._stabilising = bool(np.isfinite(self._stabilised).any())
@@ -74,6 +75,8 @@ class Quiet:
 
     def moved(self, reach: Reach, window: int) -> Flags | None:
         """The bays that may have left their band, shape (bays,); None: surely none has."""
+        if self._stale:
+            self._take_up()
         ends = reach.ends @ self._rows
         ends *= ends
         size = np.sqrt(np.add.reduce(ends))

@@ -27,8 +27,17 @@ def cut_flat(row: "list[int]", window: int) -> bool:
     top, bottom = max(row), min(row)
     if top - bottom < 2 * LEAST_COUNTS:
         return False
-    least = max(3, int(FLAT_CYCLE * window))
+    least = _least(window)
     return _runs(row, top, least) >= FLAT_TOPS or _runs(row, bottom, least) >= FLAT_TOPS
+
+
+def least_at_stop(window: int) -> int:
+    """Samples at a stop in the four cycles of a look, below which none of it is cut flat."""
+    return FLAT_TOPS * _least(window)
+
+
+def _least(window: int) -> int:
+    return max(3, int(FLAT_CYCLE * window))
 
 
 def _runs(row: "list[int]", value: int, least: int) -> int:

@@ -317,8 +317,10 @@ class Tops:
             now = channel.bottom, channel.top
             self._extremes[role] = now
             least = self._least.get(role[0], 0.0) / abs(channel.scale)
+            flat = stuck_channel.least_at_stop(channel.window)
             alike = now[1] - now[0] >= 2 * max(least, stuck_channel.LEAST_COUNTS) and (
-                now[1] == top or now[0] == bottom
+                (now[1] == top and channel.at_top >= flat)
+                or (now[0] == bottom and channel.at_bottom >= flat)
             )
             if not alike:
                 self.cut.discard(role)
