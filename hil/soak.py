@@ -309,12 +309,16 @@ def _interrupted() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """A signal that comes meanwhile is heard at the end."""
+    """A signal that comes meanwhile is heard at the end, whichever thread the system gave it to."""
+    came: list[int] = []
+    before = {each: signal.signal(each, lambda number, _: came.append(number)) for each in _ENDINGS}
     try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -219,7 +219,16 @@ def test_no_command_or_topic_is_one_that_the_contract_does_not_name() -> None:
     ).stdout
     verbs = re.findall(r"^    ([a-z]+)  ", shown, re.MULTILINE)
 
-    assert set(verbs) == {"run", "demo", "check", "replay", "listen", "journal", "settings"}
+    assert set(verbs) == {
+        "run",
+        "demo",
+        "check",
+        "replay",
+        "listen",
+        "journal",
+        "settings",
+        "record",
+    }
     assert {name for name, row in TOPICS.items() if row[0] == DOWN} <= {
         "ack/{consumer}",
         "_host/{consumer}",

@@ -65,13 +65,15 @@ class Direction:
     """word: FORWARD, REVERSE or UNKNOWN; confidence: 0..1. witness: what it rests on, "" nothing.
 
     why: the quantities behind it. fit: the impedance from the voltage before over what was added,
-    None where there is none.
+    None where there is none. contradicted: what the voltages lost is not what these currents take
+    from any source, so that one of them is not of this bay: nothing is known.
     """
 
     def __init__(self) -> None:
         self.word = UNKNOWN
         self.confidence = 0.0
         self.witness = ""
+        self.contradicted = False
         self.fit: "Fit | None" = None
         self.why: "dict[str, float | str]" = {}
 
@@ -157,6 +159,9 @@ def _by_memory(told: Direction, loop: _Loop, least: float) -> None:
         return
     behind = impedance.fitted(loop.taken, loop.added, loop.cycle)
     if behind is None or behind.explained < LEAST_EXPLAINED:
+        # To say reverse is to keep silent: that takes voltages which belong to the currents.
+        if told.word == REVERSE and _rms(loop.taken) >= LEAST_LOST / LEAST_VOLTS * least:
+            told.word, told.confidence, told.contradicted = UNKNOWN, 0.0, True
         return
     witness = behind.along(COSINE, SINE)
     told.note("source", behind, witness)

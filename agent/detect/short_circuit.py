@@ -381,7 +381,7 @@ class ShortCircuit:
             self.direction = direction.of_phases(raw, age, self._phase_volts)
             phases = faulted_phase.involved(self._clean(raw, age, shares))
         grounded = self._grounded(raw, age, residual_amps, largest)
-        if len(phases) == 1 and self._not_alone():
+        if len(phases) == 1 and self._not_alone(raw, residual_amps, largest):
             phases = faulted_phase.involved(shares)
         self.kind = faulted_phase.name(phases, grounded)
         # Phases that carry the same to earth, from a transformer's neutral, leave no loop.
@@ -399,14 +399,17 @@ class ShortCircuit:
         if seen.word != direction.UNKNOWN or not self.phase.started:
             self.direction = seen
 
-    def _not_alone(self) -> bool:
-        """A heavy current of one phase that leaves U0 where it was: the transformer of the other
-        saturated at once, and only later is anything seen of it.
+    def _not_alone(self, raw: "Raw | None", residual_amps: float, largest: float) -> bool:
+        """A heavy current of one phase that leaves U0 where it was, or a 3I0 of its own sensor at
+        nothing: the transformer of the other saturated at once, and only later is anything seen
+        of it.
         """
-        change = self.neutral_change
-        if change is None or not self.phase.started:
+        if not self.phase.started:
             return False
-        return change < FIRM_EARTH_VOLTS * self._phase_volts
+        if self.neutral_change is not None:
+            return self.neutral_change < FIRM_EARTH_VOLTS * self._phase_volts
+        measured = raw is not None and raw.has("i0") and "i0" not in raw.summed
+        return measured and residual_amps < MEASURED_EARTH * largest
 
     def _clean(
         self, raw: "Raw", age: "float | None", shares: tuple[float, float, float]

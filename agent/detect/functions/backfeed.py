@@ -68,12 +68,14 @@ _BELOW = _Sign("backfeed", LOAD_SIDE, 0.9, "the load side is live, the source's 
 _BELOW_UNSURE = _BELOW._replace(
     confidence=0.6, undetermined="with the switch not known open, a voltage sensor may lie"
 )
-_ISLAND = _Sign("backfeed", LOAD_SIDE, 0.9, "live behind the open switch, and it slips: an island")
+_ISLAND = _Sign(
+    "backfeed", LOAD_SIDE, 0.9, "live behind the switch, which is open, and it slips: an island"
+)
 _UNEXPLAINED = _Sign(
     "bypass_suspected",
     LOAD_SIDE,
     0.3,
-    "weak: live behind the open switch",
+    "weak: live behind the switch, which is open",
     "unexplained: a tie or a recorded jumper looks the same",
 )
 
@@ -253,7 +255,7 @@ class Backfeed:
         doubt = "an auxiliary contact that lies looks the same"
         if self._situation.load_supply == [None, None, None]:
             doubt += "; not_observable: there is no voltage behind the switch"
-        detail = f"strong: {max(self._through.most, 0.0):.1f} A through the open switch"
+        detail = f"strong: {max(self._through.most, 0.0):.1f} A through the switch, which is open"
         return _Sign("bypass_suspected", "switch", 0.8, detail, doubt)
 
     def _event(

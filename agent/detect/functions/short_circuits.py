@@ -128,6 +128,8 @@ class ShortCircuits:
         unknown = [f"kind: no sensor in phase {missing}"] if missing else []
         if pointed.word == UNKNOWN:
             unknown.append(f"direction: {'no voltages' if voltless else self._why_unknown()}")
+        # Without voltages of its own a fault current through this bay is its own.
+        nobody_knows = pointed.word == UNKNOWN and (voltless or pointed.contradicted)
         why |= pointed.why
         if element.neutral_change is not None:
             why["neutral_change_volts"] = element.neutral_change
@@ -135,8 +137,7 @@ class ShortCircuits:
             told,
             seen,
             t_us,
-            # Without voltages nobody can tell: a fault current through this bay is its own.
-            alarm=pointed.word == FORWARD or (voltless and pointed.word == UNKNOWN),
+            alarm=pointed.word == FORWARD or nobody_knows,
             onset_us=element.onset_us,
             element=element.element,
             kind=None if missing else element.kind,
@@ -153,6 +154,8 @@ class ShortCircuits:
 
     def _why_unknown(self) -> str:
         pointed = self._element.direction
+        if pointed.contradicted:
+            return "the voltages are not those of these currents"
         if not pointed.why:
             return "too few samples before it"
         return "the impedance lies on neither side"

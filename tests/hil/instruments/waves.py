@@ -34,7 +34,9 @@ def feeder(
         loop = 2400 * 2**0.5 * np.sin(2 * np.pi * hz * (t - fault_s[0]))
         amps[1] += np.where(during, loop, 0)
         amps[2] -= np.where(during, loop, 0)
-        volts[1:] *= np.where(during, 0.4, 1)
+        # Between B and C; what the two have in common, and U0, stay.
+        middle = (volts[1] + volts[2]) / 2
+        volts[1:] = np.where(during, middle + 0.4 * (volts[1:] - middle), volts[1:])
     values = np.concatenate((amps, amps.sum(axis=0)[None], volts, volts.mean(axis=0)[None]))
     traces = tuple(
         Trace(name, "A" if name[0] == "i" else "V", SCALES[name[0]], phase)

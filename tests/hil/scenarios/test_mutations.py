@@ -47,7 +47,7 @@ SLIPS = {
     ),
     "raises-no-alarm": Slip(
         "functions/short_circuits.py",
-        "alarm=pointed.word == FORWARD or (voltless and pointed.word == UNKNOWN)",
+        "alarm=pointed.word == FORWARD or nobody_knows",
         "alarm=False",
         {BC: SEEN, AB: SEEN},
     ),
@@ -83,8 +83,8 @@ SLIPS = {
     ),
     "tells-no-dip": Slip(
         "settings.py",
-        "            0.85,\n",
-        "            0.31,\n",
+        '"how long a dip must last to be told", 20.0',
+        '"how long a dip must last to be told", 60000.0',
         {"golden-sag": {"F1-head: dip without alarm"}},
     ),
 }
