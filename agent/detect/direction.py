@@ -262,7 +262,8 @@ def of_earth(
 ) -> Direction:
     """The direction of a fault of one phase to earth whose 3I0 is a real current (67N).
 
-    phase: 0, 1 or 2; solid: the network's neutrals are solidly earthed.
+    phase: 0, 1 or 2, or -1: none of them carries it more than the others; solid: the network's
+    neutrals are solidly earthed.
     """
     told = Direction()
     if age is None:
@@ -271,7 +272,7 @@ def of_earth(
     held = min([len(raw.last(role, count + back)) for role in ("i0", _CURRENTS[phase])])
     if held < count + back or count < raw.window // 8:
         return told
-    if solid and raw.has(_VOLTS[phase]):
+    if solid and phase >= 0 and raw.has(_VOLTS[phase]):
         _by_phase(told, raw, count, back, phase)
     if told.word == UNKNOWN and raw.has("u0"):
         volts, amps = _change(raw, "u0", count, back), _change(raw, "i0", count, back)

@@ -386,7 +386,7 @@ class ShortCircuit:
         self.kind = faulted_phase.name(phases, grounded)
         # Phases that carry the same to earth, from a transformer's neutral, leave no loop.
         if raw is not None and len(phases) != 2 and residual_amps >= largest:
-            self._direct_earth(raw, age, max(0, "ABC".find(phases)))
+            self._direct_earth(raw, age, "ABC".index(phases) if len(phases) == 1 else -1)
         elif raw is not None and len(phases) == 1:
             self._direct_earth(raw, age, "ABC".index(phases))
         self._told_us = t_us
@@ -394,10 +394,15 @@ class ShortCircuit:
         return "fault"
 
     def _direct_earth(self, raw: "Raw", age: "float | None", phase: int) -> None:
-        """One phase goes by 3I0; by its own current only where that is beyond any capacitance."""
+        """One phase goes by 3I0; by its own current only where that is beyond any capacitance.
+
+        -1: three carry the same, fed from a neutral on earth; what U0 does not tell is not known.
+        """
         seen = direction.of_earth(raw, age, self._phase_volts, phase, self._solid)
-        if seen.word != direction.UNKNOWN or not self.phase.started:
+        if seen.word != direction.UNKNOWN or not self.phase.started or phase < 0:
             self.direction = seen
+        if phase < 0 and seen.word == direction.UNKNOWN:
+            seen.contradicted = True
 
     def _not_alone(self, raw: "Raw | None", residual_amps: float, largest: float) -> bool:
         """A heavy current of one phase that leaves U0 where it was, or a 3I0 of its own sensor at

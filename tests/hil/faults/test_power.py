@@ -195,8 +195,9 @@ def test_after_a_modelled_cut_an_agent_starts_keeps_what_it_had_and_goes_on(tmp_
             ):
                 await device.start(site)
                 await central.until(lambda: central.told("fault"), "a fault", 60)
-                before = Look.at(device.data_dir)
+                # What was had is read first: more may be written at any moment.
                 had = dict(log_as_told(device, "ftu-1", key_of(central.received[0].told)[1]))
+                before = Look.at(device.data_dir)
                 await central.until(lambda: len(central.told("fault")) >= 3, "two more", 60)
                 after = Look.at(device.data_dir)
                 await device.strike("all")
