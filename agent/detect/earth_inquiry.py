@@ -11,6 +11,7 @@ import math
 from agent.detect import earth_phase, earth_through, tables
 from agent.detect.earth_added import Added, Span, added, recent, squares, summed
 from agent.detect.earth_direction import FORWARD, REVERSE, UNKNOWN, Sums, judge, weigh
+from agent.detect.sequences import size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,14 +118,14 @@ def inquire(
         return None
     found = Inquiry()
     found.summed = "i0" in raw.summed
-    found.residual_amps = _size(_fundamental(residual, span))
+    found.residual_amps = size(_fundamental(residual, span))
     found.residual_noise = _noise(residual, span)
     found.lasting_amps = _lasting(residual, span)
     _look_at_currents(found, raw, span)
     neutral = _added(raw, "u0", span)
     if neutral is None:
         return found
-    found.neutral_volts = _size(_fundamental(neutral, span))
+    found.neutral_volts = size(_fundamental(neutral, span))
     found.neutral_noise = _noise(neutral, span)
     _look_at_voltages(found, raw, span)
     _look_for_phase(found, raw, span, residual, neutral)
@@ -157,7 +158,7 @@ def _look_at_currents(found: Inquiry, raw: "Raw", span: Span) -> None:
     found.i0_before = _standing(_older(samples, span), scale, span)
     currents = [x for x in [_added(raw, role, span) for role in CURRENTS] if x is not None]
     changes = [_fundamental(x, span) for x in currents]
-    found.phase_amps = max([_size(x) for x in changes] + [0.0])
+    found.phase_amps = max([size(x) for x in changes] + [0.0])
     if len(changes) == len(CURRENTS):
         noise = max([_noise(x, span) for x in currents])
         found.phase = earth_through.phase(changes, noise)
@@ -173,7 +174,7 @@ def _look_at_voltages(found: Inquiry, raw: "Raw", span: Span) -> None:
     a, b, c = [_fundamental(x, span) if x else None for x in phases]
     for one, other in ((a, b), (b, c), (c, a)):
         if one is not None and other is not None:
-            apart = _size((one[0] - other[0], one[1] - other[1]))
+            apart = size((one[0] - other[0], one[1] - other[1]))
             found.line_volts = max(found.line_volts, apart)
 
 
@@ -237,7 +238,7 @@ def _fundamental(of: Added, span: Span) -> "Phasor":
 
 
 def _lasting(of: Added, span: Span) -> float:
-    return _size(_quadratures(of.values, span, 0.5)) * abs(of.unit)
+    return size(_quadratures(of.values, span, 0.5)) * abs(of.unit)
 
 
 def _older(samples: "list[int]", span: Span) -> "list[int]":
@@ -247,13 +248,9 @@ def _older(samples: "list[int]", span: Span) -> "list[int]":
 
 def _standing(samples: "list[int]", scale: float, span: Span) -> float:
     sums = summed(samples[len(samples) % span.step :], span.step)
-    return _size(_quadratures(sums, span)) * abs(scale) / span.step
+    return size(_quadratures(sums, span)) * abs(scale) / span.step
 
 
 def _noise(of: Added, span: Span) -> float:
     """Of one quadrature of the fundamental, RMS."""
     return math.sqrt(of.noise / span.per_cycle) * abs(of.unit)
-
-
-def _size(phasor: "Phasor") -> float:
-    return math.sqrt(phasor[0] * phasor[0] + phasor[1] * phasor[1])

@@ -4,10 +4,9 @@ the start, and whether the one that was told still stands.
 Portable.
 """
 
-import math
-
 from agent.detect.earth_added import PARTS
 from agent.detect.look import CYCLES
+from agent.detect.sequences import size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def true_cycle(look: "Look") -> int:
 
 def sizes(channel: "Channel | None") -> "list[float]":
     """RMS of the fundamental, cycle by cycle; [] where there is no sensor."""
-    return [] if channel is None else [_size(channel.cycle(k)) for k in range(CYCLES)]
+    return [] if channel is None else [size(channel.cycle(k)) for k in range(CYCLES)]
 
 
 def noise(known: float, channel: "Channel | None") -> float:
@@ -57,11 +56,11 @@ def displaced(look: "Look", phase_volts: float) -> "str | None":
     phases = [look.channels[role].phasor() for role in ("ua", "ub", "uc") if role in look.channels]
     if len(phases) < 3 or not volts or min(volts) < NATURAL * phase_volts:
         return None
-    line = [_size((a[0] - b[0], a[1] - b[1])) for a, b in zip(phases, phases[1:] + phases[:1])]
+    line = [size((a[0] - b[0], a[1] - b[1])) for a, b in zip(phases, phases[1:] + phases[:1])]
     if min(line) < BALANCED * max(line) or min(line) < phase_volts:
         return None
-    order = sorted((0, 1, 2), key=lambda k: _size(phases[k]))
-    low = _size(phases[order[0]]) <= LOW_SHARE * _size(phases[order[1]])
+    order = sorted((0, 1, 2), key=lambda k: size(phases[k]))
+    low = size(phases[order[0]]) <= LOW_SHARE * size(phases[order[1]])
     return "ABC"[order[0]] if low else ""
 
 
@@ -80,7 +79,3 @@ class Standing:
         back_volts = max(BACK_VOLTS * phase_volts, BACK_SHARE * self._most[0])
         back_amps = max(start_amps, BACK_AMPS_SHARE * self._most[1])
         return volts <= self._usual[0] + back_volts and amps <= self._usual[1] + back_amps
-
-
-def _size(phasor: "Phasor") -> float:
-    return math.sqrt(phasor[0] * phasor[0] + phasor[1] * phasor[1])

@@ -62,3 +62,25 @@ class Function(Protocol):
     def look(self, look: Look) -> list[Event]:
         """What is told at this slow look, which comes every four cycles."""
         ...
+
+
+class SlowFunction:
+    """A function that goes by slow looks alone: samples neither wake it nor change anything."""
+
+    def idle(self) -> bool:
+        """Always."""
+        return True
+
+    def dues_us(self) -> list[int]:
+        """None."""
+        return []
+
+    def narrow(self, low: list[float], high: list[float]) -> None:
+        """Not at all."""
+
+    def add_levels(self, levels: Levels) -> None:
+        """None."""
+
+    def step(self, _: Now) -> list[Event]:
+        """Nothing."""
+        return []

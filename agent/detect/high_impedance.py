@@ -18,6 +18,8 @@ Portable.
 
 import math
 
+from agent.detect.sequences import minus, size
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,13 +216,13 @@ class HighImpedance:
 
     def _measure(self, shape: Shape, look: "Look") -> None:
         """What the look adds to what is quiet."""
-        self.added = _less(shape.first, self._first.mean)
+        self.added = minus(shape.first, self._first.mean)
         self.added_amps = size(self.added)
         self.third_amps = self._third.away(shape.third)
         self.even_amps = shape.even - self._even.mean[0]
         self.random_amps = shape.random - self._random.mean[0]
-        self.added_neutral = _less(shape.neutral, self._neutral.mean)
-        self.added_phases = [_less(x, q.mean) for x, q in zip(shape.phases, self._phases)]
+        self.added_neutral = minus(shape.neutral, self._neutral.mean)
+        self.added_phases = [minus(x, q.mean) for x, q in zip(shape.phases, self._phases)]
         changed = max([size(x) for x in self.added_phases])
         self.least = max(
             self.least_amps,
@@ -294,11 +296,6 @@ def _even(channel: "Channel") -> float:
     return size(channel.phasor(2)) + size(channel.phasor(4))
 
 
-def size(phasor: "Phasor") -> float:
-    """Its length."""
-    return math.sqrt(phasor[0] * phasor[0] + phasor[1] * phasor[1])
-
-
 def turned(phasor: "Phasor", by: "Phasor", times: int) -> "Phasor":
     """The phasor of a harmonic as seen from the direction `by`."""
     re, im = phasor
@@ -309,7 +306,3 @@ def turned(phasor: "Phasor", by: "Phasor", times: int) -> "Phasor":
 
 def _first(channel: "Channel | None", reference: "Phasor") -> "Phasor":
     return (0.0, 0.0) if channel is None else turned(channel.phasor(), reference, 1)
-
-
-def _less(one: "Phasor", other: "Phasor") -> "Phasor":
-    return one[0] - other[0], one[1] - other[1]

@@ -8,7 +8,7 @@ and the transient of the earth fault does (earth_faults.py).
 Portable.
 """
 
-from agent.detect.high_impedance import size
+from agent.detect.sequences import size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isnan, nan
+from math import isnan
 
-from agent.detect.look import Look
-from agent.detect.sequences import size
-from agent.detect.sight import CURRENTS, NEUTRAL, RESIDUAL, ROWS, VOLTAGES
+from agent.detect.sight import CURRENTS, NEUTRAL, RESIDUAL, VOLTAGES
 from agent.records import Event
 
 _DECIMALS = 3  # mA and mV: far below any sensor, so that JSON stays readable
@@ -46,22 +44,6 @@ def three(values: list[float], missing: float = 0.0) -> tuple[float, float, floa
     """Values of three phases; `missing` where there is no sensor."""
     a, b, c = (missing if isnan(value) else value for value in values)
     return a, b, c
-
-
-def rows_of(look: Look) -> list[float]:
-    """The rows of a sight that an event shows, as a slow look has them."""
-    seen = [nan] * ROWS
-    seen[CURRENTS] = sizes(look, ("ia", "ib", "ic"))
-    seen[VOLTAGES] = sizes(look, ("ua", "ub", "uc"))
-    residual, seen[NEUTRAL] = sizes(look, ("i0", "u0"))
-    seen[RESIDUAL] = 0.0 if isnan(residual) else residual
-    return seen
-
-
-def sizes(look: Look, roles: Sequence[str]) -> list[float]:
-    """Fundamentals of a slow look, RMS primary; NaN where there is no sensor."""
-    channels = look.channels
-    return [size(channels[role].phasor()) if role in channels else nan for role in roles]
 
 
 def us(milliseconds: float) -> int:

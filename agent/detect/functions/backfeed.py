@@ -13,8 +13,7 @@ from functools import partial
 from math import isnan, nan
 from typing import NamedTuple
 
-from agent.detect.function import Now
-from agent.detect.levels import Levels
+from agent.detect.function import SlowFunction
 from agent.detect.look import Look
 from agent.detect.quality import DROP, NOTHING, Beyond
 from agent.detect.sequences import minus, over, sequences, size
@@ -80,7 +79,7 @@ _UNEXPLAINED = _Sign(
 )
 
 
-class Backfeed:
+class Backfeed(SlowFunction):
     """`backfeed` and `bypass_suspected` of one bay."""
 
     def __init__(self, bay: Bay, cycle_us: int, telling: Telling, situation: Situation) -> None:
@@ -96,24 +95,6 @@ class Backfeed:
         self._unexplained = Beyond(0.5, 0.5, UNEXPLAINED_CYCLES * cycle_us)
         self._forward_seen = False
         self._beside: Phasor | None = None  # of the load side, as seen from the source's, at first
-
-    def idle(self) -> bool:
-        """See function.py; the others too. It only looks slowly."""
-        return True
-
-    def dues_us(self) -> list[int]:
-        """None."""
-        return []
-
-    def narrow(self, low: list[float], high: list[float]) -> None:
-        """Not at all."""
-
-    def add_levels(self, levels: Levels) -> None:
-        """None."""
-
-    def step(self, _: Now) -> list[Event]:
-        """Nothing."""
-        return []
 
     def look(self, look: Look) -> list[Event]:
         """Each when it has stood for its hold, and when it is over."""

@@ -13,12 +13,12 @@ from agent.detect.broken_conductor import (
     Standing,
     standing,
 )
-from agent.detect.function import Now
-from agent.detect.levels import Levels
+from agent.detect.function import Now, SlowFunction
 from agent.detect.look import Look
 from agent.detect.sequences import size
 from agent.detect.situation import Situation
-from agent.detect.telling import Telling, exactly, rows_of, sizes
+from agent.detect.slow_sight import seen_by, sizes
+from agent.detect.telling import Telling, exactly
 from agent.records import Event
 from agent.site import Bay
 
@@ -29,7 +29,7 @@ _BRANCH = "one phase of a branch is out, as a blown lateral fuse"
 _SHORT = ("AB", "BC", "CA", "ABG", "BCG", "CAG", "ABC")
 
 
-class Conductors:
+class Conductors(SlowFunction):
     """46BC of one bay."""
 
     def __init__(self, bay: Bay, telling: Telling, situation: Situation) -> None:
@@ -38,20 +38,6 @@ class Conductors:
         self._element = BrokenConductor(bay.rating_amps)
         self._shaken = False
         self._volts_floor = 0.5 * bay.nominal_volts / 3**0.5
-
-    def idle(self) -> bool:
-        """See function.py; it goes by slow looks alone."""
-        return True
-
-    def dues_us(self) -> list[int]:
-        """None."""
-        return []
-
-    def narrow(self, low: list[float], high: list[float]) -> None:
-        """Nothing."""
-
-    def add_levels(self, levels: Levels) -> None:
-        """None."""
 
     def step(self, _: Now) -> list[Event]:
         """Nothing, but whether a short circuit or an inrush stood between two looks."""
@@ -92,7 +78,7 @@ class Conductors:
         direction, undetermined = self._direction(gap)
         return self._telling.event(
             "broken_conductor" if torn else "unbalance",
-            rows_of(look),
+            seen_by(look),
             look.t_us,
             alarm=torn and direction == "forward",
             onset_us=gap.onset_us,

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import nan
 
 from agent.detect import earth_through
-from agent.detect.function import Now
+from agent.detect.function import SlowFunction
 from agent.detect.high_impedance import CURRENTS, TOLD, VOLTAGES, HighImpedance, turned
 from agent.detect.high_impedance_place import place
-from agent.detect.levels import Levels
 from agent.detect.look import Look
 from agent.detect.settings import Settings
-from agent.detect.sight import CURRENTS as CURRENT_ROWS
-from agent.detect.sight import NEUTRAL, RESIDUAL, ROWS
-from agent.detect.sight import VOLTAGES as VOLTAGE_ROWS
 from agent.detect.situation import Situation
+from agent.detect.slow_sight import seen_by
 from agent.detect.telling import Telling
 from agent.records import Event
 from agent.site import Bay
@@ -23,7 +19,7 @@ from agent.site import Bay
 ELEMENT = "50AF"  # no number of IEEE C37.2 is an arcing earth fault's own; makers write so
 
 
-class HighImpedanceFaults:
+class HighImpedanceFaults(SlowFunction):
     """The slow path."""
 
     def __init__(
@@ -42,24 +38,6 @@ class HighImpedanceFaults:
     def relearn(self, numbers: Sequence[float]) -> None:
         """Go on from that."""
         self._element.relearn(numbers)
-
-    def idle(self) -> bool:
-        """Always: it is no matter of samples."""
-        return True
-
-    def dues_us(self) -> list[int]:
-        """None."""
-        return []
-
-    def narrow(self, low: list[float], high: list[float]) -> None:
-        """Nothing to narrow."""
-
-    def add_levels(self, levels: Levels) -> None:
-        """None."""
-
-    def step(self, _: Now) -> list[Event]:
-        """Nothing."""
-        return []
 
     def look(self, look: Look) -> list[Event]:
         """`high_impedance_fault`, once while it burns."""
@@ -85,7 +63,7 @@ class HighImpedanceFaults:
             unknown.append(f"direction: {why}")
         return self._telling.event(
             "high_impedance_fault",
-            _seen(look),
+            seen_by(look),
             look.t_us,
             alarm=forward or (situation.voltless and through != ""),
             onset_us=element.first_us,
@@ -114,20 +92,3 @@ class HighImpedanceFaults:
             [turned(each, reference, 1) for each in volts],
             self._phase_volts,
         )
-
-
-def _seen(look: Look) -> list[float]:
-    """The rows that an event shows, of the look."""
-    seen = [nan] * ROWS
-    for rows, roles in ((CURRENT_ROWS, CURRENTS), (VOLTAGE_ROWS, VOLTAGES)):
-        seen[rows] = [_rms(look, role) for role in roles]
-    seen[RESIDUAL], seen[NEUTRAL] = _rms(look, "i0"), _rms(look, "u0")
-    return seen
-
-
-def _rms(look: Look, role: str) -> float:
-    channel = look.channels.get(role)
-    if channel is None:
-        return nan
-    re, im = channel.phasor()
-    return float((re * re + im * im) ** 0.5)

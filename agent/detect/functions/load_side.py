@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import isnan, nan
 
-from agent.detect.function import Now
+from agent.detect.function import SlowFunction
 from agent.detect.functions.supplies import still_dead
-from agent.detect.levels import Levels
 from agent.detect.look import CYCLES, Look
 from agent.detect.sequences import minus, size
 from agent.detect.settings import Settings
@@ -25,7 +24,7 @@ from agent.site import Bay
 _NONE = (nan, nan, nan)
 
 
-class LoadSide:
+class LoadSide(SlowFunction):
     """The supply behind the switch of one bay; see supply.py."""
 
     def __init__(
@@ -37,24 +36,6 @@ class LoadSide:
         self._supply = Supply(
             self._nominal_volts, us(settings.dead_hold_ms), us(settings.live_hold_ms)
         )
-
-    def idle(self) -> bool:
-        """See function.py; the others too. It only looks slowly."""
-        return True
-
-    def dues_us(self) -> list[int]:
-        """None."""
-        return []
-
-    def narrow(self, low: list[float], high: list[float]) -> None:
-        """Not at all."""
-
-    def add_levels(self, levels: Levels) -> None:
-        """None."""
-
-    def step(self, _: Now) -> list[Event]:
-        """Nothing."""
-        return []
 
     def look(self, look: Look) -> list[Event]:
         """`voltage_loss` and `voltage_restored` of the load side, by the look's last cycle."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from math import nan
 
-from agent.detect.function import Now
-from agent.detect.levels import Levels
+from agent.detect.function import SlowFunction
 from agent.detect.look import CYCLES, Look
 from agent.detect.quality import DROP, NOTHING, Beyond, turn, unbalance
 from agent.detect.sequences import sequences, size
@@ -26,7 +25,7 @@ BACK_SHARE = 0.9
 FREQUENCY_HYSTERESIS_HZ = 0.05
 
 
-class Quality:
+class Quality(SlowFunction):
     """`unbalance` of voltages and of currents, `frequency` above and below."""
 
     def __init__(
@@ -45,24 +44,6 @@ class Quality:
         back = limit - min(FREQUENCY_HYSTERESIS_HZ, limit / 2)
         self._fast = Beyond(limit, back, us(settings.frequency_delay_ms))
         self._slow = Beyond(limit, back, us(settings.frequency_delay_ms))
-
-    def idle(self) -> bool:
-        """See function.py; the others too. It only looks slowly."""
-        return True
-
-    def dues_us(self) -> list[int]:
-        """None."""
-        return []
-
-    def narrow(self, low: list[float], high: list[float]) -> None:
-        """Not at all."""
-
-    def add_levels(self, levels: Levels) -> None:
-        """None."""
-
-    def step(self, _: Now) -> list[Event]:
-        """Nothing."""
-        return []
 
     def look(self, look: Look) -> list[Event]:
         """Each when it has lasted its delay, and when it is over; not while a fault stands."""

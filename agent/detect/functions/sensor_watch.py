@@ -18,7 +18,8 @@ from agent.detect.sequences import minus, size
 from agent.detect.settings import Settings
 from agent.detect.sight import ADDED, CURRENTS, LINE, VOLTAGES
 from agent.detect.situation import Situation
-from agent.detect.telling import Telling, exactly, rows_of
+from agent.detect.slow_sight import seen_by
+from agent.detect.telling import Telling, exactly
 from agent.detect.trouble import BEGUN, QUIET, Trouble
 from agent.detect.wait import Wait
 from agent.records import Event
@@ -271,7 +272,7 @@ class SensorWatch:
         return False if of in look.channels else None
 
     def _event(self, kind: Kind, look: Look, *, begun: bool) -> Event:
-        seen, detail = rows_of(look), troubles.said(kind)
+        seen, detail = seen_by(look), troubles.said(kind)
         return self._telling.event(
             "sensor_trouble",
             seen,
