@@ -20,15 +20,6 @@ def involved(shares: tuple[float, float, float]) -> str:
     return "".join([name for name, share in zip("ABC", shares) if share >= least])
 
 
-def kind(shares: tuple[float, float, float], residual_amps: float, largest_amps: float) -> str:
-    """Name of the fault, AG ... ABC, by currents alone.
-
-    shares: what the fault added to each phase [any unit]; residual_amps: 3I0; largest_amps: the
-    largest phase current, measured like 3I0.
-    """
-    return name(involved(shares), residual_amps >= GROUND_SHARE * largest_amps)
-
-
 def name(phases: str, grounded: bool) -> str:
     """Of a fault on these phases; one alone, and never three, has earth in it for sure."""
     if len(phases) == 3:

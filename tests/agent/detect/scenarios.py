@@ -102,8 +102,9 @@ def supply(
 
 
 def kind(shares: "Any", residual_amps: float, largest_amps: float) -> str:
-    """The faulted-phase word."""
-    return faulted_phase.kind(shares, residual_amps, largest_amps)
+    """The faulted-phase word, by currents alone."""
+    grounded = residual_amps >= faulted_phase.GROUND_SHARE * largest_amps
+    return faulted_phase.name(faulted_phase.involved(shares), grounded)
 
 
 def table(rate_num: int, rate_den: int, frequency_mhz: int) -> "list[Any]":
