@@ -242,7 +242,7 @@ def shown(logged: Entry) -> dict[str, object]:
         told |= _extremes_json(named)
     else:
         told |= {"exercise": True} if named["type"] == "drill" else {}
-        told |= {name: value for name, value in named.items() if name not in _HEADER}
+        told |= {name: _json(value) for name, value in named.items() if name not in _HEADER}
     clock = {name: named.get(name) for name in ("source", "error_us", "boot", "mono_us")}
     return {**told, "t": utc_text(named["utc_us"]), "clock": clock}
 
@@ -361,6 +361,11 @@ def _extremes_json(named: Mapping[str, Any]) -> dict[str, object]:
             [None if s is None else utc_text((start_s + s) * 1_000_000) for s in after_s]
         )
     return told | {"observed_s": named["observed_s"], "quality": _qualities(named)}
+
+
+def _json(value: Any) -> Any:
+    """JSON knows no bytes: those in hexadecimal digits."""
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def _numbers(named: Mapping[str, Any], name: str) -> list[int | None]:

@@ -1,10 +1,10 @@
 """What a record holds: the one table of record types and their columns.
 
 An entry is a flat list, [type, boot, mono_us, utc_us, source, error_us, column, column, ...]:
-integers, text, null and flat lists of these, never a float. The six of the header say when, on
-which clock and how sure; COLUMNS says what follows for each type. Absent is null, and trailing
-nulls are cut. Amperes, volts and the like are integers scaled as POINTS says. Tables of names
-only ever grow at their end, as do the columns of a type, so that old records stay readable.
+integers, text, bytes, null and flat lists of all but bytes, never a float. The six of the header
+say when, on which clock and how sure; COLUMNS says what follows for each type. Absent is null, and
+trailing nulls are cut. Amperes, volts and the like are integers scaled as POINTS says. Tables of
+names only ever grow at their end, as do the columns of a type, so that old records stay readable.
 Bytes, files and floats stay outside: see cbor.py, journal.py and entries.py.
 
 Portable.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Column = tuple[str, What, bool]
 
 EVENT, WHY, BLIND, PLAN_VARIANCE, AUDIT, HISTORY, EXTREMES, TIMEMAP = 1, 2, 3, 4, 5, 6, 7, 8
-DRILL = 9
+DRILL, HEAD, METRICS, WAVE, ANSWER = 9, 10, 11, 12, 13
 TYPE_NAMES = {
     EVENT: "event",
     WHY: "why",
@@ -31,6 +31,10 @@ TYPE_NAMES = {
     EXTREMES: "extremes",
     TIMEMAP: "timemap",
     DRILL: "drill",
+    HEAD: "head",
+    METRICS: "metrics",
+    WAVE: "wave",
+    ANSWER: "answer",
 }
 
 EVENTS = (
@@ -108,12 +112,14 @@ METERED = (
 
 # What a column may hold, null apart; a tuple of names stands for the position in it.
 UINT, INT, INSTANT, TEXT, MASK = "uint", "int", "instant", "text", "mask"
+BYTES = "bytes"
 LIST, QUANTITIES = "list", "quantities"
 _EXPECTED = {
     UINT: "0 to 2^63 - 1",
     INT: "-2^63 to 2^63 - 1",
     INSTANT: "0 to 2^62 - 1",
     TEXT: "text",
+    BYTES: "bytes",
     MASK: "phases as bits, 0 to 7",
     LIST: "a flat list of integers, text and null",
     QUANTITIES: "name, value, exponent, again and again",
@@ -224,6 +230,34 @@ COLUMNS = {
         ("expected", LIST, False),  # bay, event, kind or null; again and again
         ("detail", TEXT, False),
     ),
+    # Of lane s: the hash chain of a lane up to and with a seq, signed by the device's key.
+    HEAD: (
+        ("of_lane", TEXT, True),
+        ("of_seq", UINT, True),
+        ("chain", BYTES, True),
+        ("key", BYTES, True),  # which key: the beginning of the hash of its public half
+        ("signature", BYTES, True),
+    ),
+    # Counters since the process started and present depths, by their names.
+    METRICS: (
+        ("of", TEXT, True),  # the process
+        ("values", LIST, True),  # name, value; again and again
+    ),
+    # Of lane w only: a part of a packed waveform record, in order; the first is part 0.
+    WAVE: (
+        ("of_record", TEXT, True),  # its name in the folder of records
+        ("part", UINT, True),
+        ("parts", UINT, True),
+        ("body", BYTES, True),
+        ("digest", BYTES, False),  # SHA-256 of all parts together, in the last one
+    ),
+    # Of lane s: what became of something that was asked over the uplink.
+    ANSWER: (
+        ("asked", TEXT, True),  # the token of the question
+        ("asked_for", TEXT, True),
+        ("answer", TEXT, True),
+        ("detail", TEXT, False),
+    ),
 }
 
 # Where an entry's columns begin, and the header's places.
@@ -278,7 +312,7 @@ def check(entry: "Item") -> None:
         value = entry[FIRST + place] if FIRST + place < len(entry) else None
         if place < len(columns):
             _check_column(name, columns[place], value)
-        elif not _is_plain(value) and not _is_flat(value):
+        elif not _is_plain(value) and not _is_flat(value) and type(value) is not bytes:
             raise ValueError(f"{name} column {place}: {short(value)}; expected {_EXPECTED[LIST]}")
     if size(entry) > MAX_BYTES:
         raise ValueError(f"{name} of {size(entry)} bytes; expected at most {MAX_BYTES}")
@@ -428,6 +462,8 @@ def _check_column(owner: str, spec: "Column", value: "Item") -> None:
 def _is_fitting(what: "What", value: "Item") -> bool:
     if what == TEXT:
         return type(value) is str
+    if what == BYTES:
+        return type(value) is bytes
     if what in (LIST, QUANTITIES):
         return _is_flat(value) and (what == LIST or _is_triples(value))
     if type(value) is not int:

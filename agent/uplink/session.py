@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     Message = tuple["_Lane", int, int, int | None]
 
-# Strict priority, drills behind all that is real; lane w (waveforms) joins with its own part.
-LANES = "ashx"
+# Strict priority: waveforms are large and wait for the rest, drills stand behind all that is real.
+LANES = "ashwx"
 # Lanes that always find room in the window, so that neither history nor a drill ever stands before
 # an alarm.
 RESERVED = "as"

@@ -12,7 +12,8 @@ ANY = "+"  # MQTT's wildcard of one level
 
 BIRTH, STATE, LIVE = "birth", "state", "m"
 ACK, HOST = "ack/{consumer}", "_host/{consumer}"
-LANES = {"a": "e/a", "s": "e/s", "h": "e/h", "x": "e/x"}
+REPLAY, ASK, DRAIN = "replay", "ask", "_ctl/drain"
+LANES = {"a": "e/a", "s": "e/s", "h": "e/h", "w": "e/w", "x": "e/x"}
 
 UP, DOWN = "up", "down"
 
@@ -23,14 +24,19 @@ TOPICS = {
     LANES["a"]: (UP, "link, from guard's lane", 1, False, None, "envelope"),
     LANES["s"]: (UP, "link", 1, False, None, "envelope"),
     LANES["h"]: (UP, "link, from guard's lane", 1, False, None, "envelope"),
+    LANES["w"]: (UP, "link, from guard's lane", 1, False, None, "envelope"),
     LANES["x"]: (UP, "link", 1, False, None, "envelope"),
     # Guard measures twice a second; what a screen gets later than this is no longer live.
     LIVE: (UP, "link", 0, False, 2, "live"),
     ACK: (DOWN, "consumer", 1, True, None, "ack"),
     HOST: (DOWN, "consumer and will", 1, True, None, "state"),
+    # A question that reaches a node later than this was meant for another situation.
+    REPLAY: (DOWN, "consumer", 1, False, 300, "replay"),
+    ASK: (DOWN, "consumer", 1, False, 300, "ask"),
+    DRAIN: (DOWN, "whoever runs the fleet", 1, True, None, "drain"),
 }
 # Topics of a whole site, without a node.
-SHARED = (HOST,)
+SHARED = (HOST, DRAIN)
 
 _PLACEHOLDER = "{consumer}"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
@@ -65,7 +71,7 @@ def parse(received: str) -> "tuple[str, str, str | None, str | None]":
     if len(levels) < 5 or "/".join(levels[:2]) != ROOT:
         raise ValueError(f"topic {received!r}; expected {ROOT}/site/...")
     site = check_name(levels[2])
-    if levels[3] == "_host":
+    if levels[3] in _RESERVED:
         node, below = None, levels[3:]
     else:
         node, below = check_node(levels[3]), levels[4:]

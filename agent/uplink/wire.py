@@ -49,6 +49,10 @@ DENSEST_BYTES = 8
 # What `birth` tells of losses is a help; each of them is also told once in its lane.
 LOST_TOLD = 32
 
+# What a node can be asked: a waveform record, whether it is there.
+ASKED = ("record", "probe")
+LONGEST_TOKEN = 64
+
 _U64 = (1 << 64) - 1
 _I63 = (1 << 63) - 1
 _BAY_PLACE = entry.column(entry.EVENT, "bay") - entry.FIRST + 2
@@ -202,6 +206,59 @@ def open_ack(item: "Item") -> "tuple[int, dict[str, int]]":
     for lane, mark in _map(item.get(2), "marks").items():
         marks[lane_letter(lane)] = _whole(mark, "mark", 0, _I63)
     return _whole(item.get(1), "epoch", 0, _U64), marks
+
+
+def replay(epoch: int, lane: str, first: int, last: int, deadline_us: "int | None" = None) -> "Map":
+    """Send the seqs first..last of a lane again; not obeyed after the deadline. [us, UTC]"""
+    told = {0: VERSION, 1: epoch, 2: lane, 3: first, 4: last}
+    if deadline_us is not None:
+        told[5] = deadline_us
+    return told
+
+
+def open_replay(item: "Item") -> "tuple[int, str, int, int, int | None]":
+    """(epoch, lane, first, last, deadline_us) of a request. Raises: ValueError."""
+    _versioned(item, "replay")
+    first = _whole(item.get(3), "first seq", 1, _I63)
+    last = _whole(item.get(4), "last seq", first, _I63)
+    epoch = _whole(item.get(1), "epoch", 0, _U64)
+    return epoch, lane_letter(item.get(2)), first, last, _deadline(item.get(5))
+
+
+def ask(token: str, what: str, of: "str | None" = None, deadline_us: "int | None" = None) -> "Map":
+    """A question: `what` is one of ASKED, `of` the record it is about. [us, UTC]"""
+    told = {0: VERSION, 1: token, 2: what, 3: of, 4: deadline_us}
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def open_ask(item: "Item") -> "tuple[str, str, str | None, int | None]":
+    """(token, what, of, deadline_us) of a question. Raises: ValueError.
+
+    What a later version may be asked passes, to be answered as unknown.
+    """
+    _versioned(item, "question")
+    token, what, of = _text(item.get(1), "token"), _text(item.get(2), "what"), item.get(3)
+    if not 0 < len(token) <= LONGEST_TOKEN:
+        raise ValueError(f"token of {len(token)} letters; expected 1 to {LONGEST_TOKEN}")
+    if of is not None and len(_text(of, "record")) > LONGEST_TOKEN:
+        raise ValueError(f"record of {len(of)} letters; expected at most {LONGEST_TOKEN}")
+    return token, what, of, _deadline(item.get(4))
+
+
+def drain(bytes_a_second: "int | None" = None, jitter_s: "int | None" = None) -> "Map":
+    """The fleet brake: what a node may send of its backlog, and how it spreads its start."""
+    told = {0: VERSION, 1: bytes_a_second, 2: jitter_s}
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def open_drain(item: "Item") -> "tuple[int | None, int | None]":
+    """(bytes a second, start jitter in s) of the brake; None: as without it. Raises: ValueError."""
+    _versioned(item, "brake")
+    rate, jitter_s = item.get(1), item.get(2)
+    for value, what in ((rate, "bytes a second"), (jitter_s, "start jitter")):
+        if value is not None:
+            _whole(value, what, 0, _I63)
+    return rate, jitter_s
 
 
 def live(utc_us: int, mono_us: int, bays: "list[list[Item]]") -> "Map":
@@ -456,6 +513,10 @@ def _open_bay(row: "Item") -> "list[Item]":
         if count is not None:
             _whole(count, "value", -_I63, _I63)
     return fields
+
+
+def _deadline(value: "Item") -> "int | None":
+    return None if value is None else _whole(value, "deadline", -_I63, _I63)
 
 
 def _versioned(item: "Item", what: str) -> None:

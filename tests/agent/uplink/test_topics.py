@@ -13,6 +13,10 @@ ROUNDS = [
     ("m", ["hebin", "ftu-7"], "ftu/1/hebin/ftu-7/m"),
     ("ack/{consumer}", ["hebin", "ftu-7", "scada"], "ftu/1/hebin/ftu-7/ack/scada"),
     ("_host/{consumer}", ["hebin", None, "scada"], "ftu/1/hebin/_host/scada"),
+    ("e/w", ["hebin", "ftu-7"], "ftu/1/hebin/ftu-7/e/w"),
+    ("replay", ["hebin", "ftu-7"], "ftu/1/hebin/ftu-7/replay"),
+    ("ask", ["hebin", "ftu-7"], "ftu/1/hebin/ftu-7/ask"),
+    ("_ctl/drain", ["hebin", None], "ftu/1/hebin/_ctl/drain"),
 ]
 
 

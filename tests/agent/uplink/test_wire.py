@@ -241,6 +241,35 @@ def test_acks_and_states_come_back() -> None:
     assert (online, conn, utc_us) == (True, 9, 5)
 
 
+def test_requests_and_the_brake_come_back() -> None:
+    def back(item: Any) -> Any:
+        return cbor.loads(cbor.dumps(item))
+
+    assert wire.open_replay(back(wire.replay(5, "h", 3, 9, 77))) == (5, "h", 3, 9, 77)
+    assert wire.open_replay(back(wire.replay(5, "h", 3, 3))) == (5, "h", 3, 3, None)
+    assert wire.open_ask(back(wire.ask("q1", "record", "a-7"))) == ("q1", "record", "a-7", None)
+    assert wire.open_ask(back(wire.ask("q1", "weather"))) == ("q1", "weather", None, None)
+    assert wire.open_drain(back(wire.drain(0, 60))) == (0, 60)
+    assert wire.open_drain(back(wire.drain())) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("parse", "item"),
+    [
+        (wire.open_replay, {0: 2, 1: 5, 2: "h", 3: 9, 4: 3}),
+        (wire.open_replay, {0: 2, 1: 5, 2: "hh", 3: 1, 4: 3}),
+        (wire.open_ask, {0: 2, 1: "", 2: "probe"}),
+        (wire.open_ask, {0: 2, 1: "q" * 65, 2: "probe"}),
+        (wire.open_ask, {0: 2, 1: "q", 2: "record", 3: "r" * 65}),
+        (wire.open_drain, {0: 2, 1: -1}),
+        (wire.open_drain, []),
+    ],
+)
+def test_a_request_that_cannot_be_is_refused(parse: Any, item: Any) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        parse(item)
+
+
 def test_what_a_later_version_adds_is_passed_over() -> None:
     envelope, _ = wire.envelope(5, "s", records(1), 8192)
     assert wire.open_envelope({**envelope, 23: "new"}) == wire.open_envelope(envelope)
