@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
-from tests.agent.store.follower_scenarios import follow
+from agent.store.follower import Follower
+from tests.agent.store.follower_scenarios import EPOCH, follow, true_head
 
 TORN = [4, 6, "torn"]
 
