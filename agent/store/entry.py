@@ -322,16 +322,41 @@ def _is_sound(entry: "Item") -> bool:
     for spec, value in zip(specs, entry):
         kind = type(value)
         if kind is int:
-            if not spec[0] <= value < spec[1]:
-                return False
+            fits = spec[0] <= value < spec[1]
         elif value is None:
-            if spec[2]:
-                return False
-        elif kind is not spec[3] or kind is list:
-            return False
+            fits = not spec[2]
         else:
-            room -= _LONGEST_LETTER * len(value)
+            fits = kind is spec[3] and (kind is not list or _is_sound_list(value, spec[4]))
+            room -= _room_of(value) if fits else 0
+        if not fits:
+            return False
     return room >= 0
+
+
+def _is_sound_list(values: "Entry", of_quantities: bool) -> bool:
+    """Whether it is flat without any doubt and, if it has to be, of quantities."""
+    if not of_quantities:
+        return _is_flat(values)
+    if len(values) % 3:
+        return False
+    for at in range(0, len(values), 3):
+        value, exponent = values[at + 1], values[at + 2]
+        if type(values[at]) is not str or type(value) is not int:
+            return False
+        if exponent is None:
+            if not -_LIMIT <= value < _LIMIT:
+                return False
+        elif type(exponent) is not int or not -1074 <= exponent <= 971 or abs(value) >= 1 << 53:
+            return False
+    return True
+
+
+def _room_of(value: "Item") -> int:
+    """No fewer bytes than text, bytes or a flat list take in CBOR beyond those of an integer."""
+    if type(value) is not list:
+        return _LONGEST_LETTER * len(value)
+    letters = "".join([each for each in value if type(each) is str])
+    return _LONGEST_INT * len(value) + _LONGEST_LETTER * len(letters)
 
 
 def _refuse(entry: "Item") -> None:
@@ -546,14 +571,16 @@ def _head(number: int) -> int:
     return 5 if number < 1 << 32 else 9
 
 
-def _spec(column: "Column") -> "tuple[int, int, bool, type]":
-    """(lowest, below, whether it must be there, what it may be but an integer) of a column."""
+def _spec(column: "Column") -> "tuple[int, int, bool, type, bool]":
+    """(lowest, below, whether it must be there, what it may be but an integer, whether that is of
+    quantities) of a column.
+    """
     _, what, required = column
     if isinstance(what, tuple):
-        return 0, _CODES, required, int
+        return 0, _CODES, required, int, False
     if what in _BELOW:
-        return _LOWEST.get(what, 0), _BELOW[what], required, int
-    return 1, 0, required, {TEXT: str, BYTES: bytes}.get(what, list)
+        return _LOWEST.get(what, 0), _BELOW[what], required, int, False
+    return 1, 0, required, {TEXT: str, BYTES: bytes}.get(what, list), what == QUANTITIES
 
 
 def _specs(columns: "tuple[Column, ...]") -> "tuple[tuple[Any, ...], int]":

@@ -213,6 +213,9 @@ def test_any_list_is_an_entry_or_one_error(logged: list[Any]) -> None:
 
 
 ITEMS = st.none() | st.integers(-(1 << 63), (1 << 63) - 1) | st.text() | st.binary()
+LISTS = st.lists(ITEMS, max_size=3) | st.lists(
+    st.tuples(st.text(max_size=3), st.integers() | st.text(max_size=3), st.none() | st.integers())
+).map(lambda triples: [each for triple in triples for each in triple])
 WHOLES: dict[int, list[Any]] = {
     entry.EVENT: [1, 0],
     entry.BLIND: [None, "restart"],
@@ -221,12 +224,13 @@ WHOLES: dict[int, list[Any]] = {
     entry.HEAD: ["a", 7, bytes(32), bytes(8), bytes(64)],
     entry.WAVE: ["r", 0, 1, bytes(1800), bytes(32)],
     entry.METRICS: ["link", ["depth", 3]],
+    entry.WHY: ["a", 7, ["ia", 5, -3, "veto", "inrush", None, "n", 4, None]],
 }
 
 
 @given(
     st.sampled_from(sorted(WHOLES)),
-    st.lists(st.tuples(st.integers(0, 14), ITEMS | st.lists(ITEMS, max_size=3)), max_size=3),
+    st.lists(st.tuples(st.integers(0, 14), ITEMS | LISTS), max_size=3),
     st.lists(ITEMS, max_size=25),
 )
 def test_what_passes_at_a_glance_also_passes_the_closer_look(
