@@ -52,9 +52,10 @@ class Guard:
     past: what the guard before this one has left; None at the first start of all.
     look: what has changed in the settings that `wire` uses, if anything has.
     memory: notes for the next one what the log says of the supply.
-    history: makes means and extremes of what is measured. readings: logs them one by one. live_us: how often link hears what is measured. records: what brings waveform
-    records to disk, made when a source of samples is first seen; None: they are not kept.
-    shadow: other settings that decide beside these.
+    history: makes means and extremes of what is measured. readings: logs them one by one. live_us:
+    how often link hears what is measured. records: what brings waveform records to disk, made when
+    a source of samples is first seen; None: they are not kept. shadow: other settings that decide
+    beside these.
     """
 
     def __init__(
