@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent import heads
+from agent import heads, listen
 from agent.errors import StoreError
 from agent.store import cbor, device_key, segment_files
 from agent.store.chain import Head
@@ -180,6 +180,11 @@ def test_a_head_that_somebody_else_wrote_is_not_gone_on_from(device: Device) -> 
     device.look()
     assert written(device)[-2] == ("a", 2)
     assert all_heads(device)[-2].chain != bytes(32)
+
+
+def test_people_read_up_to_where_a_log_is_signed(device: Device) -> None:
+    line = listen.line(all_heads(device)[0].logged)
+    assert line.endswith("signed: lane a up to seq 1")
 
 
 def test_segments_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from agent.clock import Timemap
 from agent.errors import RecordError
-from agent.store import cbor, chain, device_key, entries, entry, segment_files
+from agent.store import (
+    cbor,
+    chain,
+    device_key,
+    disk,
+    entries,
+    entry,
+    segment_files,
+    slots,
+)
 from agent.store.chain import Head
 from agent.store.device_key import DeviceKey, PublicKey
 from agent.store.evidence import GivenHead, entry_head, given_heads
@@ -423,6 +432,34 @@ def test_what_was_lost_before_it_was_signed_is_history_and_after_it_a_finding(
     before.stop()
     assert prove(before.log, key_of(before)).findings == ()
     assert heads_in(before.log)[0].lost == [(3, 3, "damaged")]
+
+
+@given(data=st.data())
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_in_the_files_is_a_finding_and_never_a_crash(
+    device: Device, tmp_path: Path, data: st.DataObject
+) -> None:
+    copy = copy_of(device, tmp_path / "copy")
+    names = sorted(path.name for path in copy.iterdir() if path.stat().st_size)
+    path = copy / data.draw(st.sampled_from(names))
+    content = bytearray(path.read_bytes())
+    at = data.draw(st.integers(0, min(2000, len(content)) - 1))
+    content[at:] = data.draw(st.binary(max_size=20)) + content[at + data.draw(st.integers(0, 9)) :]
+    path.write_bytes(content)
+    proof = prove(copy, key_of(device))
+    if stored(copy, "a") != stored(device.log, "a"):
+        assert not proof.ok
+
+
+@pytest.mark.parametrize("text", ["1 2", "x y z", f"1 {1 << 70} 1", "-1 -1 -1"])
+def test_whole_lines_and_slots_of_another_hand_are_passed_over(
+    device: Device, tmp_path: Path, text: str
+) -> None:
+    copy = copy_of(device, tmp_path / "copy")
+    (copy / "a.checkpoint").write_bytes(disk.checked_line(text))
+    slots.write(copy / "a.removed", 9, json.dumps([text]).encode())
+    assert prove(copy, key_of(device)).ok
+    assert verify(copy).ok
 
 
 # --- the command ---
