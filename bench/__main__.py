@@ -21,6 +21,7 @@ BENCHES: tuple[str, ...] = (
     "evidence",
     "wire",
     "drain",
+    "gateway",
     "footprint",
     "kills",
 )
