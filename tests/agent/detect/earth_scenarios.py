@@ -4,7 +4,14 @@ the board.
 Portable: lists and numbers in, lists and numbers out.
 """
 
-from agent.detect import earth_direction, earth_inquiry, earth_phase, earth_strikes, earth_through
+from agent.detect import (
+    earth_direction,
+    earth_energy,
+    earth_inquiry,
+    earth_phase,
+    earth_strikes,
+    earth_through,
+)
 from agent.detect.earth_added import Span, added
 from agent.detect.raw import Raw
 
@@ -59,6 +66,16 @@ def sides(u0: "list[int]", i0: "list[int]", window: int, age: int, earthing: str
         earth_direction.weigh(neutral, residual, span, earthing, sums)
     behind, ahead = earth_direction.judge(sums, earthing)
     return [behind.left, ahead.left, sums.products[0][0]]
+
+
+def flow(u0: "list[int]", i0: "list[int]", window: int, age: int) -> "list[float]":
+    """[share of the energy that flowed one way, sigmas]."""
+    span = Span(window, 1024 * window, window // 2, age)
+    neutral, residual = added(u0, 1.0, span), added(i0, 1e-3, span)
+    if neutral is None or residual is None:
+        return []
+    found = earth_energy.energy(neutral, residual, span)
+    return [found.share, found.sigmas]
 
 
 def lowest(squares: "list[float]") -> str:

@@ -45,6 +45,12 @@ GONE = {"residual_amps": 3.0, "lasting_amps": 0.01}
         pytest.param(
             SMALL | {"phase_amps": 40.0}, "", "", id="little-u0-while-load-changed-is-its-leak"
         ),
+        pytest.param(
+            {"neutral_volts": 250.0, "phase_amps": 100.0, "residual_amps": 0.3},
+            "",
+            "",
+            id="a-torn-wire-unbalances-the-capacitances-while-its-load-goes",
+        ),
         pytest.param(GONE, "forward", "forward", id="an-arc-that-went-out-after-a-third-of-u0"),
         pytest.param(GONE | {"neutral_volts": 300.0}, "", "unknown", id="switching-beside-a-coil"),
         pytest.param(
