@@ -28,6 +28,9 @@ BEFORE, BEFORE_YOUNG, AFTER_YOUNG = 0.5, 0.25, 0.75
 # Least difference of what the two models leave that a direction is taken from, four sigma, and of
 # the energy's square; and the difference at which it is half as sure as it would be without noise.
 LEAST_APART, HALF_SURE = 16.0, 60.0
+# A phase current is there beyond so much of its noise, which holds its own changes too; one that
+# carries nothing shows less than four sigma in ten thousand.
+FLOWING_SIGMAS = 4.0
 # Dating: a sample stands out of what a cycle brings anew at so many sigma, or a share of the most.
 STANDING_OUT, SHARE_OF_MOST = 4.5, 0.08
 
@@ -40,7 +43,7 @@ class Inquiry:
     line_volts: the most that was added to a phase current, and to a voltage between phases.
     u0_before, u0_after, i0_before: as they stood and stand. ahead, behind: fits of the two models;
     energy: what both were fitted to. flow_share, flow_sigmas: see earth_energy.py. through: the
-    phase currents show the fault's own.
+    phase currents show the fault's own. dead: no phase carries anything.
     """
 
     def __init__(self) -> None:
@@ -58,6 +61,7 @@ class Inquiry:
         self.phase = ""
         self.siemens = 0.0
         self.through = False
+        self.dead = False
 
     def why(self) -> "dict[str, float | int | str]":
         """All of it."""
@@ -74,6 +78,7 @@ class Inquiry:
             "line_volts_added": self.line_volts,
             "residual_amps_before": self.i0_before,
             "through": int(self.through),
+            "dead": int(self.dead),
             "fault_siemens": self.siemens,
             "fit_energy": self.energy,
             "energy_flow_share": self.flow_share,
@@ -165,11 +170,24 @@ def _look_at_currents(found: Inquiry, raw: "Raw", span: Span) -> None:
     found.i0_before = _standing(_older(samples, span), scale, span)
     currents = [x for x in [_added(raw, role, span) for role in CURRENTS] if x is not None]
     changes = [_fundamental(x, span) for x in currents]
+    found.dead = _dead(raw, span, currents)
     found.phase_amps = max([size(x) for x in changes] + [0.0])
     if len(changes) == len(CURRENTS):
         noise = max([_noise(x, span) for x in currents])
         found.phase = earth_through.phase(changes, noise)
         found.through = found.phase != ""
+
+
+def _dead(raw: "Raw", span: Span, currents: "list[Added]") -> bool:
+    """Whether no phase current stands out of its noise: the line is switched off."""
+    if len(currents) < len(CURRENTS):
+        return False
+    for role, current in zip(CURRENTS, currents):
+        samples, scale = raw.wave(role, span.needed())
+        stands = _standing(recent(samples, span), scale, span)
+        if stands > FLOWING_SIGMAS * _noise(current, span):
+            return False
+    return True
 
 
 def _look_at_voltages(found: Inquiry, raw: "Raw", span: Span) -> None:

@@ -90,7 +90,14 @@ def word(found: "Inquiry", limits: Limits, last: bool) -> str:
         return REVERSE if share >= DISPLACED or seen else ""
     if found.through and last and found.neutral_noise == 0.0:
         return UNKNOWN  # there are no voltages
-    return UNKNOWN if share >= DISPLACED and last else ""
+    return UNKNOWN if last and share >= DISPLACED and _worth_telling(found, share) else ""
+
+
+def _worth_telling(found: "Inquiry", share: float) -> bool:
+    """Neither side nor phase is known: that is a neutral which swings after a switching, and least
+    of all is it this line's where the line is off.
+    """
+    return found.phase != "" or (share >= OUT_SHARE and not found.dead)
 
 
 def _stands(found: "Inquiry", limits: Limits, last: bool) -> bool:

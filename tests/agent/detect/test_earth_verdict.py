@@ -23,6 +23,7 @@ def found(**values: Any) -> Inquiry:
         "u0_after": 2000.0,
         "direction": "forward",
         "confidence": 0.95,
+        "phase": "B",
     }
     for name, value in (told | values).items():
         setattr(inquiry, name, value)
@@ -30,6 +31,7 @@ def found(**values: Any) -> Inquiry:
 
 
 SMALL = {"neutral_volts": 100.0, "u0_after": 100.0}
+NOBODY = {"direction": "unknown", "confidence": 0.0, "phase": "", "residual_amps": 0.01}
 GONE = {"residual_amps": 3.0, "lasting_amps": 0.01}
 
 
@@ -39,6 +41,14 @@ GONE = {"residual_amps": 3.0, "lasting_amps": 0.01}
         pytest.param({}, "forward", "forward", id="a-clear-fault-at-once"),
         pytest.param({"confidence": 0.75}, "", "forward", id="a-fair-one-at-the-second-look"),
         pytest.param({"confidence": 0.6}, "", "unknown", id="a-weak-one-without-direction"),
+        pytest.param(NOBODY, "", "unknown", id="neither-side-nor-phase-of-a-plain-displacement"),
+        pytest.param(
+            NOBODY | {"neutral_volts": 350.0}, "", "", id="a-neutral-that-swings-after-switching"
+        ),
+        pytest.param(NOBODY | {"dead": True}, "", "", id="a-neutral-that-swings-behind-a-breaker"),
+        pytest.param(
+            NOBODY | {"dead": True, "phase": "C"}, "", "unknown", id="a-phase-that-is-down-is-told"
+        ),
         pytest.param({"direction": "reverse"}, "reverse", "reverse", id="elsewhere"),
         pytest.param(SMALL, "", "forward", id="little-u0-is-looked-at-twice"),
         pytest.param(SMALL | GONE, "", "", id="poles-apart-are-over-by-then"),
