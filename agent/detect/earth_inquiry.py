@@ -8,7 +8,7 @@ Portable.
 
 import math
 
-from agent.detect import earth_phase, earth_through, tables
+from agent.detect import earth_phase, earth_residual, earth_through, tables
 from agent.detect.earth_added import Added, Span, added, recent, squares, summed
 from agent.detect.earth_direction import FORWARD, REVERSE, UNKNOWN, Sums, judge, weigh
 from agent.detect.earth_energy import energy
@@ -44,6 +44,7 @@ class Inquiry:
     u0_before, u0_after, i0_before: as they stood and stand. ahead, behind: fits of the two models;
     energy: what both were fitted to. flow_share, flow_sigmas: see earth_energy.py. through: the
     phase currents show the fault's own. dead: no phase carries anything.
+    overdriven: the sensor of 3I0 is at its end, and the sum of the phases stands for it.
     """
 
     def __init__(self) -> None:
@@ -62,6 +63,7 @@ class Inquiry:
         self.siemens = 0.0
         self.through = False
         self.dead = False
+        self.overdriven = False
 
     def why(self) -> "dict[str, float | int | str]":
         """All of it."""
@@ -79,6 +81,7 @@ class Inquiry:
             "residual_amps_before": self.i0_before,
             "through": int(self.through),
             "dead": int(self.dead),
+            "residual_overdriven": int(self.overdriven),
             "fault_siemens": self.siemens,
             "fit_energy": self.energy,
             "energy_flow_share": self.flow_share,
@@ -127,7 +130,7 @@ def inquire(
     if span is None or residual is None:
         return None
     found = Inquiry()
-    found.summed = "i0" in raw.summed
+    residual = _reading(found, raw, span, residual, earthing)
     found.residual_amps = size(_fundamental(residual, span))
     found.residual_noise = _noise(residual, span)
     found.lasting_amps = _lasting(residual, span)
@@ -145,6 +148,23 @@ def inquire(
     found.flow_share, found.flow_sigmas = flow.share, flow.sigmas
     _point(found, sums, earthing)
     return found
+
+
+def _reading(found: Inquiry, raw: "Raw", span: Span, own: Added, earthing: str) -> Added:
+    """The 3I0 to go by. In a solid network a sum may be an open transformer's, which U0 does not
+    tell there.
+    """
+    found.summed = "i0" in raw.summed
+    phases = [x for x in [_added(raw, role, span) for role in CURRENTS] if x is not None]
+    if found.summed or len(phases) < len(CURRENTS) or earthing == "solid":
+        return own
+    total = earth_residual.summed(phases)
+    changes = [_fundamental(x, span) for x in phases]
+    sensor, sums = _fundamental(own, span), _fundamental(total, span)
+    if not earth_residual.driven_to_its_end(sensor, sums, _noise(total, span), changes):
+        return own
+    found.summed = found.overdriven = True
+    return total
 
 
 def _spanned(raw: "Raw", age: int, cycle: int) -> "tuple[Span | None, Added | None]":

@@ -9,6 +9,7 @@ from agent.detect import (
     earth_energy,
     earth_inquiry,
     earth_phase,
+    earth_residual,
     earth_strikes,
     earth_through,
 )
@@ -91,3 +92,10 @@ def strikes(u0: "list[int]", window: int, peak: float) -> "list[int]":
 def through(changes: "list[Any]", noise: float) -> str:
     """The phase that a fault's own current was added to."""
     return earth_through.phase([(x, y) for x, y in changes], noise)
+
+
+def driven(sensor: "list[float]", total: "list[float]", noise: float, changes: "list[Any]") -> bool:
+    """Whether the sensor of 3I0 is what errs."""
+    pairs = [(x, y) for x, y in changes]
+    one, other = (sensor[0], sensor[1]), (total[0], total[1])
+    return earth_residual.driven_to_its_end(one, other, noise, pairs)
