@@ -388,6 +388,12 @@ def size_of(waves: Waves, age: float) -> float:
     return max(sizes + [0.0]) / math.sqrt(2.0)
 
 
+def second_share(raw: "Raw", role: str) -> float:
+    """Second harmonic to fundamental of a channel's last cycle."""
+    last, step = raw.last(role, raw.window), 2 * math.pi / raw.window
+    return _amplitude(last, 2 * step) / max(_amplitude(last, step), 1.0)
+
+
 def _clipped(waves: Waves) -> bool:
     """Whether a phase stands at its extreme, to the count, longer than any wave's crest."""
     least = max(3, waves.window // CREST)

@@ -266,7 +266,7 @@ class ShortCircuit:
         if due_us is None or t_us < due_us:
             return ""
         kind = self._evolution.step(t_us, self.kind, currents, residual_amps, neutral_volts)
-        if kind != _UNSEEN:
+        if kind != _UNSEEN and not self._hums(kind, look):
             self.kind = kind
             return "fault"
         if self.direction.word != direction.UNKNOWN or self.onset_us is None:
@@ -281,6 +281,17 @@ class ShortCircuit:
         if self.kind[1:] == "G":
             self._direct_earth(raw, age, "ABC".index(self.kind[0]))
         return "" if self.direction.word == direction.UNKNOWN else "fault"
+
+    def _hums(self, kind: str, look: "Callable[[], Raw | None]") -> bool:
+        """Whether what joined is the inrush that the fault showed through."""
+        judgement = self.judgement
+        if judgement is None or judgement.proof != "no gap":
+            return False
+        raw = look() if judgement.harmonic_share >= inrush.SECOND_HARMONIC else None
+        joined = [name.lower() for name in "ABC" if name in kind and name not in self.kind]
+        return raw is not None and True in [
+            inrush.second_share(raw, "i" + name) >= inrush.SECOND_HARMONIC for name in joined
+        ]
 
     def _judge(self, t_us: int, since_us: "int | None", look: "Callable[[], Raw | None]") -> int:
         """The verdict of the samples, UNDECIDED between two looks."""

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.agent.detect import scenarios_weak as scenarios
+from tests.agent.detect.feeder import (
+    PICKUP,
+    counts,
+    detect,
+    healthy_volts,
+    three_phase,
+    times,
+    two_phase,
+)
 
 MS = 1000
 ON, NEW, OVER = [True, True], [False, False], ["over", False]
@@ -48,3 +58,22 @@ def test_the_board_says_the_same(board: Callable[..., list[Any]]) -> None:
     assert board([(MODULE, "start", [each]) for each in steps]) == [
         scenarios.start(each) for each in steps
     ]
+
+
+@pytest.mark.parametrize("rate", [1600, 4000, 12_800])
+@pytest.mark.parametrize(("short", "kind"), [(two_phase, "BC"), (three_phase, "ABC")])
+def test_a_fault_on_a_load_that_returned_is_told(rate: int, short: Any, kind: str) -> None:
+    t = times(rate, 0.4, 0.1)
+    load = (1.3 * PICKUP, -0.3)
+    returned = three_phase(t, load[0], load[1], 0.02)
+    fault_t = t - 0.15
+    # Of the fault and its load the load from before is taken off: what it adds to what returned.
+    added = short(fault_t, 2.2 * PICKUP, -1.1, 0.02, load) - short(
+        fault_t - 1.0, 2.2 * PICKUP, -1.1, 0.02, load
+    )
+    currents = returned + np.where(fault_t < 0, 0.0, added)
+    events = detect(counts(currents, healthy_volts(t)), rate)
+    told = [(e.kind, e.t_us / 1e3 - 250.0) for e in events if e.event == "fault"]
+    assert events[0].event == "overload"
+    assert [name for name, _ in told][:1] == [kind]
+    assert 0.0 < told[0][1] <= 30.0
