@@ -42,6 +42,9 @@ BENT = 0.01
 # third at most, its harmonics and the loads; a saturated transformer half and more.
 UNEXPLAINED = 0.4
 SOONEST = 0.25  # cycles; of a fault behind an inrush
+# Of a 3I0 that no inrush has a part in; humps of three phases that add up leave 0.15 and more.
+CLEAN_HARMONIC = 0.05
+EARTH = "3I0"  # the proof's name
 ASKED_CYCLES = 3  # how long an unknown direction is asked for again
 
 # Of a change that does not show beside the noise, when an element starts. [cycles]
@@ -95,6 +98,7 @@ class ShortCircuit:
         self.judgement: "inrush.Judgement | None" = None
         self.inrush = False
         self._gapped: "list[int]" = []
+        self._carried = (0.0, 0.0, 0.0)
         self._started_us = 0
         self._look_us: "int | None" = None
         self.direction = direction.Direction()
@@ -285,7 +289,7 @@ class ShortCircuit:
     def _hums(self, kind: str, look: "Callable[[], Raw | None]") -> bool:
         """Whether what joined is the inrush that the fault showed through."""
         judgement = self.judgement
-        if judgement is None or judgement.proof != "no gap":
+        if judgement is None or judgement.proof not in ("no gap", EARTH):
             return False
         raw = look() if judgement.harmonic_share >= inrush.SECOND_HARMONIC else None
         joined = [name.lower() for name in "ABC" if name in kind and name not in self.kind]
@@ -315,9 +319,20 @@ class ShortCircuit:
         self.judgement = judgement
         if judgement.verdict != inrush.FAULT and judgement.large and self._stays_down(raw, age):
             judgement.prove("voltage down")
+        if judgement.verdict == inrush.INRUSH and self.inrush and self.residual.started:
+            self._hear_earth(raw, judgement)
         if judgement.verdict == inrush.INRUSH:
             self._gapped = judgement.gapped
         return judgement.verdict
+
+    def _hear_earth(self, raw: "Raw", judgement: "inrush.Judgement") -> None:
+        """A clean 3I0 behind an inrush: no core makes one, and most have no way to earth at all."""
+        waves = inrush.waves_of(raw)
+        alone = inrush.judge(waves, self.residual.pickup_amps, 2.0, False, True, [])
+        clean = alone.residual_share <= inrush.CLEAN_STEADY
+        if alone.proof and clean and alone.harmonic_share < CLEAN_HARMONIC:
+            judgement.prove(EARTH)
+            self._carried = inrush.carried(waves)
 
     def _stays_down(self, raw: "Raw", age: float) -> bool:
         """Whether the voltage stays low where the current seems to pause."""
@@ -330,6 +345,8 @@ class ShortCircuit:
         """The shares of a fault behind an inrush: what still has gaps is not faulted."""
         if not self.inrush or self.judgement is None or not self.phase.started:
             return shares
+        if self.judgement.proof == EARTH:
+            return self._carried
         a, b, c = [x if k in self.judgement.short else 0.0 for k, x in enumerate(shares)]
         return (a, b, c) if a or b or c else shares
 
