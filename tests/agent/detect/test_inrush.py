@@ -238,6 +238,19 @@ def test_a_fault_shows_through_the_inrush_before_it(rate: int) -> None:
     assert sum(latency > 30.0 for latency in latencies) <= 1
 
 
+@RATES
+def test_an_earth_fault_as_large_as_the_inrush_shows_in_3i0(rate: int) -> None:
+    begun = cases.INCEPTION + 2 * cases.CYCLE
+    for seed, case in enumerate(each for each in drawn("energising") if "star" in each.name):
+        t = np.arange(case.currents.shape[1] - begun) * cases.STEP
+        currents = case.currents.copy()
+        currents[0, begun:] += 1.1 * cases.PICKUP_PEAK * np.sin(t)
+        fault = cases.Case(case.name, "AG", currents, begun)
+        events, latency_ms = found(fault, rate, seed)
+        assert 0 < latency_ms <= 40.0, case.name
+        assert {e.kind for e in events if e.event == "fault"} == {"AG"}, case.name
+
+
 def noise_of(case: cases.Case) -> float:
     """40 dB below what the case ends with: above the floor of a change, as of a coarse sensor."""
     last = case.currents[:, -cases.CYCLE :]
