@@ -51,6 +51,9 @@ LEAST_VOLTS = 0.004
 # X/R of what the added current flows through: a load between two phases of power factor 0.9 has
 # 0.48, a line 0.3 to 2.1. More than the rating between two phases alone is no load.
 LOAD_STEEPEST = 0.7
+# No load returns through earth: of the largest phase what the sum of three must be, twice what
+# their transformers feign, and of the phase voltage what the neutral must move by.
+EARTH_SHARE, EARTH_VOLTS = 0.2, 0.02
 # The voltage that is left of all three when they are faulted; no start takes so much.
 LEFT_VOLTS = 0.7
 # The source behind is an inductance with some resistance: -10 to 110 degrees.
@@ -172,7 +175,9 @@ class WeakShortCircuit:
         if told.word != direction.FORWARD or told.contradicted or told.fit is None:
             return False
         steep = told.fit.second >= LOAD_STEEPEST * told.fit.first
-        return steep or max(found.shares) >= self._rating_amps
+        earthed = found.residual >= EARTH_SHARE * max(found.shares)
+        earthed = earthed and found.neutral_volts >= EARTH_VOLTS * self._phase_volts
+        return steep or earthed or max(found.shares) >= self._rating_amps
 
 
 class Added:
@@ -181,7 +186,8 @@ class Added:
     amps, volts: phasors of the three phases, now and before. second: the largest second harmonic
     of the currents now.
 
-    shares: what was added to each phase; negative, positive: sequences of it. largest, before: the
+    shares: what was added to each phase; negative, positive: sequences of it, residual: their sum;
+    neutral_volts: what U0 changed by. largest, before: the
     largest phase current now and before. source_volts: negative sequence that the voltages lost;
     source_cosine: of the impedance that it is across, to the middle of a source's. left_volts,
     before_volts: positive sequence now and before.
@@ -194,11 +200,13 @@ class Added:
         lost = [sequences.minus(before, now) for now, before in zip(volts[0], volts[1])]
         a, b, c = [sequences.size(each) for each in added]
         self.shares: "Three" = (a, b, c)
-        _, positive, negative = sequences.sequences(added[0], added[1], added[2])
+        zero, positive, negative = sequences.sequences(added[0], added[1], added[2])
+        self.residual = 3.0 * sequences.size(zero)
         self.positive, self.negative = sequences.size(positive), sequences.size(negative)
         self.largest, self.before = [max([sequences.size(p) for p in of]) for of in amps]
         self.second = second
-        taken = sequences.sequences(lost[0], lost[1], lost[2])[2]
+        neutral, _, taken = sequences.sequences(lost[0], lost[1], lost[2])
+        self.neutral_volts = sequences.size(neutral)
         self.source_volts = sequences.size(taken)
         self.source_cosine = _along(sequences.over(taken, negative))
         self.left_volts, self.before_volts = [
@@ -219,6 +227,8 @@ class Added:
             "added_c": self.shares[2],
             "added_negative_amps": self.negative,
             "added_positive_amps": self.positive,
+            "added_residual_amps": self.residual,
+            "added_neutral_volts": self.neutral_volts,
             "before_amps": self.before,
             "largest_amps": self.largest,
             "second_harmonic_amps": self.second,

@@ -14,6 +14,7 @@ from agent.detect import tables
 from agent.records import Event
 from tests.agent.detect import cases, scenarios
 from tests.agent.detect.feeder import RATING, Array, detect
+from tests.agent.detect.transformer import STEP
 
 WINDOW = 80  # 4 kHz at 50 Hz
 FAULT, INRUSH, UNDECIDED = 1, -1, 0
@@ -242,7 +243,7 @@ def test_a_fault_shows_through_the_inrush_before_it(rate: int) -> None:
 def test_an_earth_fault_as_large_as_the_inrush_shows_in_3i0(rate: int) -> None:
     begun = cases.INCEPTION + 2 * cases.CYCLE
     for seed, case in enumerate(each for each in drawn("energising") if "star" in each.name):
-        t = np.arange(case.currents.shape[1] - begun) * cases.STEP
+        t = np.arange(case.currents.shape[1] - begun) * STEP
         currents = case.currents.copy()
         currents[0, begun:] += 1.1 * cases.PICKUP_PEAK * np.sin(t)
         fault = cases.Case(case.name, "AG", currents, begun)

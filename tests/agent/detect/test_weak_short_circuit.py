@@ -18,8 +18,6 @@ RATING = 200.0
 TURN = np.exp(2j * np.pi / 3)
 EMF = VOLTS * np.array([1, TURN**2, TURN])
 SEQUENCES = np.array([[1, 1, 1], [1, TURN**2, TURN], [1, TURN, TURN**2]])
-SOURCE = 0.1 + 0.6j  # 165 MVA
-WEAK_SOURCE = 1.0 + 9.0j  # the far end of a long line: 11 MVA
 LOAD = VOLTS / (0.6 * RATING) * np.exp(0.3j)  # power factor 0.955
 MODULE = "tests.agent.detect.scenarios_weak"
 
@@ -30,11 +28,30 @@ def balanced(ohm: complex, negative: complex | None = None) -> Phasors:
     return np.asarray(SEQUENCES @ np.diag(own) @ np.linalg.inv(SEQUENCES))
 
 
+def behind_it(ohm: complex, zero: complex | None = None) -> Phasors:
+    """Impedances of a source; zero: what the zero sequence sees."""
+    own = [zero or ohm, ohm, ohm]
+    return np.asarray(SEQUENCES @ np.diag(own) @ np.linalg.inv(SEQUENCES))
+
+
+SOURCE = behind_it(0.1 + 0.6j)  # 165 MVA
+EARTHED = behind_it(0.1 + 0.6j, 30.0 + 1.0j)  # the same, its neutral over 10 ohms
+WEAK_SOURCE = behind_it(1.0 + 9.0j)  # the far end of a long line: 11 MVA
+STIFF = behind_it(1e-6 + 0j)
+
+
 def between(p: int, q: int, ohm: complex) -> Phasors:
     """Of something between two phases."""
     y = np.zeros((3, 3), dtype=complex)
     y[p, p] = y[q, q] = 1 / ohm
     y[p, q] = y[q, p] = -1 / ohm
+    return y
+
+
+def to_earth(phase: int, ohm: complex) -> Phasors:
+    """Of something between a phase and earth."""
+    y = np.zeros((3, 3), dtype=complex)
+    y[phase, phase] = 1 / ohm
     return y
 
 
@@ -44,9 +61,9 @@ def torn(phase: int, ohm: complex) -> Phasors:
     return between(p, q, 2 * ohm)
 
 
-def flows(ahead: Phasors, behind: Phasors, source: complex) -> tuple[Phasors, Phasors]:
+def flows(ahead: Phasors, behind: Phasors, source: Phasors) -> tuple[Phasors, Phasors]:
     """Currents and voltages of the bay; ahead and behind of it: admittances."""
-    volts = np.linalg.solve(np.eye(3) + source * (ahead + behind), EMF)
+    volts = np.linalg.solve(np.eye(3) + source @ (ahead + behind), EMF)
     return np.asarray(ahead @ volts), np.asarray(volts)
 
 
@@ -56,7 +73,7 @@ NOTHING = np.zeros((3, 3), dtype=complex)
 def rows(
     after: tuple[Phasors, Phasors],
     window: int,
-    source: complex,
+    source: Phasors,
     lasting: float = 9.0,
     second: float = 0.0,
     decaying: float = 1e9,
@@ -83,7 +100,7 @@ def rows(
     return made
 
 
-def ahead(*parts: Phasors, source: complex = SOURCE) -> tuple[Phasors, Phasors]:
+def ahead(*parts: Phasors, source: Phasors = SOURCE) -> tuple[Phasors, Phasors]:
     return flows(sum(parts, NOTHING), NOTHING, source)
 
 
@@ -104,6 +121,13 @@ TABLE = [
         id="an-arc-that-takes-more-than-the-rating",
     ),
     pytest.param(
+        ahead(LOADED, between(1, 2, 110 + 4j), to_earth(2, 75 + 2j), source=EARTHED),
+        EARTHED,
+        {},
+        [["BC", 60]],
+        id="an-arc-between-two-phases-and-earth",
+    ),
+    pytest.param(
         ahead(LOADED, balanced(5 + 4j), source=WEAK_SOURCE),
         WEAK_SOURCE,
         {},
@@ -114,8 +138,8 @@ TABLE = [
         ahead(LOADED, between(1, 2, 100 + 48j)), SOURCE, {}, [], id="a-load-between-two-phases"
     ),
     pytest.param(
-        ahead(LOADED, between(1, 2, 2 * LINE), source=1e-6 + 0j),
-        1e-6 + 0j,
+        ahead(LOADED, between(1, 2, 2 * LINE), source=STIFF),
+        STIFF,
         {},
         [],
         id="voltages-that-know-nothing-of-it",
@@ -156,7 +180,7 @@ TABLE = [
 @pytest.mark.parametrize(("after", "source", "more", "expected"), TABLE)
 def test_what_stays_below_50p(
     after: tuple[Phasors, Phasors],
-    source: complex,
+    source: Phasors,
     more: dict[str, float],
     expected: list[Any],
     window: int,
