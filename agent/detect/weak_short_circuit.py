@@ -51,9 +51,9 @@ LEAST_VOLTS = 0.004
 # X/R of what the added current flows through: a load between two phases of power factor 0.9 has
 # 0.48, a line 0.3 to 2.1. More than the rating between two phases alone is no load.
 LOAD_STEEPEST = 0.7
-# No load returns through earth: of the largest phase what the sum of three must be, twice what
-# their transformers feign, and of the phase voltage what the neutral must move by.
-EARTH_SHARE, EARTH_VOLTS = 0.2, 0.02
+# No load returns through earth: of the largest phase what the sum of three must be, as much as
+# transformers that differ feign, and of the phase voltage what the neutral must move by with it.
+EARTH_SHARE, EARTH_VOLTS = 0.1, 0.02
 # The voltage that is left of all three when they are faulted; no start takes so much.
 LEFT_VOLTS = 0.7
 # The source behind is an inductance with some resistance: -10 to 110 degrees.
