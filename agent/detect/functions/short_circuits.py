@@ -10,7 +10,7 @@ from agent.detect.function import Now
 from agent.detect.levels import Levels
 from agent.detect.look import Look
 from agent.detect.settings import Settings
-from agent.detect.short_circuit import EXPLAINING_SHARE, LOAD_LIMIT, ShortCircuit
+from agent.detect.short_circuit import EXPLAINING_SHARE, LOAD_LIMIT, WEAK, ShortCircuit
 from agent.detect.sight import ADDED, CURRENTS, NEUTRAL, RESIDUAL
 from agent.detect.situation import Situation
 from agent.detect.telling import Telling, exactly, three
@@ -47,6 +47,8 @@ class ShortCircuits:
             phase_volts=bay.nominal_volts / math.sqrt(3.0),
             beyond_amps=HEAVIEST_INRUSH * bay.rating_amps,
             solid=bay.earthing == "solid",
+            negative_start_amps=settings.negative_start_amps,
+            rating_amps=bay.rating_amps,
         )
 
     def idle(self) -> bool:
@@ -112,6 +114,8 @@ class ShortCircuits:
         }
         if told == "overload":
             return event(told, seen, t_us, element="50P", why=why)
+        if element.element == WEAK:
+            why |= {"negative_start_amps": self._settings.negative_start_amps, **element.weak.why}
         if element.judgement is not None and told in {"fault", "inrush"}:
             why |= element.judgement.why()
             if element.unexplained is not None:
