@@ -123,9 +123,13 @@ class Samples:
 
     def _moved(self, stretch: Stretch) -> npt.NDArray[np.bool_] | None:
         """The bays that may have left their band; None: surely none has."""
+        front_end = self._front_end
         if not stretch.proven:
+            self._quiet.forget()
             return np.ones_like(self._awake)
-        return self._quiet.moved(self._front_end.reach(), self._front_end.window)
+        if self._quiet.still(front_end, stretch.count):
+            return None
+        return self._quiet.moved(front_end.reach(), front_end.window)
 
     def _look(
         self, stretch: Stretch, moved: npt.NDArray[np.bool_] | None, when: Instants
