@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-from agent.detect.function import Now
+from agent.detect.function import FastFunction, Now
 from agent.detect.levels import Levels
-from agent.detect.look import Look
 from agent.detect.settings import Settings
 from agent.detect.sight import LINE, VOLTAGES
 from agent.detect.situation import Situation
@@ -27,7 +26,7 @@ def still_dead(state: int, states: Sequence[int | None]) -> str | None:
     return f"in part: {dead} still dead" if state == LIVE and dead else None
 
 
-class Supplies:
+class Supplies(FastFunction):
     """The supply of one bay."""
 
     def __init__(
@@ -100,10 +99,6 @@ class Supplies:
             self._supply.doubt(ROLES.index(role))
         self._doubted = doubted
         return trusted(supplied(three(seen[VOLTAGES]), seen[LINE], self._nominal_volts), doubted)
-
-    def look(self, _: Look) -> list[Event]:
-        """Nothing: it is a matter of samples."""
-        return []
 
     def _event(self, change: tuple[int, str, int, int], now: Now) -> Event:
         state, phases, earliest_us, latest_us = change
