@@ -119,7 +119,7 @@ class BayDetector:
         """True when quiet samples would change nothing here."""
         if self._timed.timing:
             return False
-        return all([each.idle() for each in self._fast])
+        return all(each.idle() for each in self._fast)
 
     @property
     def band(self) -> Band:

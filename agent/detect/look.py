@@ -32,6 +32,19 @@ class Channel:
     bottom, top: extremes; at_bottom, at_top: how many samples lie there.
     """
 
+    __slots__ = (
+        "_at_bottom",
+        "_at_top",
+        "_parts",
+        "_squares",
+        "_steps",
+        "_total",
+        "bottom",
+        "scale",
+        "top",
+        "window",
+    )
+
     def __init__(
         self,
         scale: float,
@@ -94,6 +107,8 @@ class Channel:
 
 class Three:
     """Fundamentals of three phases over the look, RMS primary, and their magnitudes."""
+
+    __slots__ = ("_sequences", "_shares", "phasors", "sizes")
 
     def __init__(self, phasors: "list[Phasor]", sizes: "list[float]") -> None:
         self.phasors = phasors

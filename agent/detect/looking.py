@@ -93,6 +93,17 @@ class Looking:
 class Channel(look.Channel):
     """One channel of such a look; samples: of all channels, only until the next one comes."""
 
+    __slots__ = (
+        "_ends",
+        "_index",
+        "_jitter",
+        "_rows",
+        "_samples",
+        "_sizes",
+        "_sums",
+        "_whole",
+    )
+
     def __init__(
         self,
         window: int,

@@ -49,7 +49,11 @@ class Quiet:
         self._limits[0], self._limits[1] = -np.inf, np.inf
         self._rows = np.ascontiguousarray(wiring.bounding(channels).T)
         self._sizes = np.abs(self._rows)
-        self._in_row, row_sizes = self._sizes > 0.0, self._sizes.sum(axis=0)
+        # Of all rows and, after them, of the stabilised 3I0, which moves with the currents too.
+        shares = self._sizes.reshape(channels, NEUTRAL + 1, bays)
+        stabilised = shares[:, RESIDUAL] + STABILISING_SHARE * shares[:, CURRENTS].sum(axis=1)
+        sizes = np.concatenate((self._sizes, stabilised), axis=1)
+        self._in_row, row_sizes = sizes > 0.0, sizes.sum(axis=0)
         self._row_sizes = np.where(row_sizes > 0.0, row_sizes, 1.0)  # of no sensor: any will do
         self._followed, scales = wiring.changing()
         self._loads = np.nan_to_num(scales) ** 2
@@ -91,7 +95,10 @@ class Quiet:
 
     def _go_on(self, reach: Reach, window: int, most: Array, least: Array) -> None:
         """From now on, with the room that is left in every row of every bay."""
-        room = np.minimum(self._high - most, least - self._low)
+        low, high = self._stabilised_room(most, least)
+        room = np.concatenate(
+            (np.minimum(self._high - most, least - self._low), np.minimum(low, high))
+        )
         room /= reach.fresh * self._row_sizes
         room *= room
         self._room = np.where(self._in_row, room, np.inf).min(axis=1, initial=np.inf) / _LASTING
@@ -134,19 +141,24 @@ class Quiet:
         if np.count_nonzero(reach.change >= self._most_change * window):
             moved = _with(moved, reach.change[self._followed] >= self._energy * window)
         if self._stabilising:
-            moved = _with(moved, self._stabilised_moved(most, least)[None])
-        elif moved is None:
+            low, high = self._stabilised_room(most, least)
+            out = (low < 0.0) | (high <= 0.0)
+            if np.count_nonzero(out):
+                moved = _with(moved, out[None])
+        if moved is None:
             self._go_on(reach, window, most, least)
         return moved
 
-    def _stabilised_moved(self, most: Array, least: Array) -> Flags:
-        """The bays whose stabilised 3I0 may have left its band."""
+    def _stabilised_room(self, most: Array, least: Array) -> tuple[Array, Array]:
+        """How far the stabilised 3I0 of every bay surely is from the ends of its band."""
         rows = (-1, self._bays)
         most, least = most.reshape(rows), least.reshape(rows)
         low, high = self._stabilised
         largest = most[CURRENTS].max(axis=0), np.maximum(least[CURRENTS].max(axis=0), 0.0)
-        below = least[RESIDUAL] - largest[0] * STABILISING_SHARE < low
-        return np.asarray(below | (most[RESIDUAL] - largest[1] * STABILISING_SHARE >= high))
+        return (
+            least[RESIDUAL] - largest[0] * STABILISING_SHARE - low,
+            high - (most[RESIDUAL] - largest[1] * STABILISING_SHARE),
+        )
 
 
 def _with(moved: Flags | None, rows: Flags) -> Flags:

@@ -216,7 +216,8 @@ class Samples:
         before = count - 1 - k
 
         def take(role: str, samples: int) -> list[int]:
-            return [int(x) for x in memory.last(samples, before)[taps[role].index]]
+            counts: list[int] = memory.last(samples, before)[taps[role].index].astype(int).tolist()
+            return counts
 
         scales = {role: tap.scale for role, tap in taps.items()}
         bay = self._bays[number]

@@ -76,6 +76,8 @@ class SensorWatch:
         self._loaded = [0.0, 0.0, 0.0]  # currents at sound voltages
         self._fallen = Wait(VOLTS_AGES, cycle_us)
         self._stirred = Wait(AMPS_AGES, cycle_us)
+        self._most_offset_amps = OFFSET_SHARE * bay.rating_amps * _ROOT2
+        self._most_offset_volts = OFFSET_SHARE * self._volts * _ROOT2
         stop = STOP_SHARE * _ROOT2
         self._tops = Tops(stop * bay.rating_amps, stop * self._volts)
 
@@ -204,11 +206,16 @@ class SensorWatch:
                     found |= self._found_in_order(amps.phasors, volts.phasors)
                 if min(volts.sizes) <= lost_vt.REST_SHARE * self._volts:
                     found |= self._found_in_volts(amps.phasors, volts.phasors)
+        cut = self._tops.cut
         for role, channel in look.channels.items():
-            if role not in look.summed:
-                kind = self._found_in(role, channel)
-                if kind:
-                    found.add((kind, role))
+            top, bottom = channel.top, channel.bottom
+            middle = abs(stuck_channel.offset(bottom, top)) * abs(channel.scale)
+            most = self._most_offset_amps if role[0] == "i" else self._most_offset_volts
+            if top != bottom and middle <= most and not cut:
+                continue  # nothing to be told of it
+            kind = "" if role in look.summed else self._found_in(role, channel, middle > most)
+            if kind:
+                found.add((kind, role))
         self._tops.look(look)
         if not found:
             return found
@@ -257,15 +264,13 @@ class SensorWatch:
         u0 = look.channels.get("u0")
         return u0 is not None and u0.size() < UNEARTHED_SHARE * self._volts
 
-    def _found_in(self, role: str, channel: Channel) -> str:
+    def _found_in(self, role: str, channel: Channel, aside: bool) -> str:  # noqa: FBT001
         """What is wrong with this one, "" for nothing."""
-        nominal = self._bay.rating_amps if role[0] == "i" else self._volts
-        unit = abs(channel.scale)
         if channel.top == channel.bottom:
-            least = max(STUCK_COUNTS, STUCK_SHARE * nominal / unit)
+            nominal = self._bay.rating_amps if role[0] == "i" else self._volts
+            least = max(STUCK_COUNTS, STUCK_SHARE * nominal / abs(channel.scale))
             return "stuck" if stuck_channel.stuck(channel.bottom, channel.top, least) else ""
-        middle = abs(stuck_channel.offset(channel.bottom, channel.top)) * unit
-        if role[1] == "0" or middle <= OFFSET_SHARE * nominal * _ROOT2:
+        if role[1] == "0" or not aside:
             return "flat" if role in self._tops.cut else ""
         # A line that is cut off keeps its charge: there an offset is the voltage itself.
         carries = role[0] == "i" or channel.size() > 0.5 * self._volts
@@ -330,12 +335,12 @@ class Tops:
 
     def look(self, look: Look) -> None:
         """Compare this look's extremes with those of the one before."""
-        for role, channel in look.channels.items():
-            bottom, top = self._extremes.get(role, (0.0, 0.0))
-            now = channel.bottom, channel.top
-            self._extremes[role] = now
+        before = self._extremes
+        self._extremes = {role: (c.bottom, c.top) for role, c in look.channels.items()}
+        for role, now in self._extremes.items():
+            bottom, top = before.get(role, (0.0, 0.0))
             repeated = now[0] == bottom or now[1] == top
-            if not (repeated and self._alike(role, channel, bottom, top)):
+            if not (repeated and self._alike(role, look.channels[role], bottom, top)):
                 self.cut.discard(role)
             elif role not in look.summed and self._judged.get(role) != now:
                 self._judged[role] = now

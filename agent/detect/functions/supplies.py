@@ -94,11 +94,15 @@ class Supplies(FastFunction):
 
     def _volts(self, seen: list[float]) -> tuple[float, float, float] | None:
         """What the phases are supplied with; one whose sensor lies goes with the others."""
-        doubted = {role for role in ROLES if role in self._situation.distrusted}
+        volts, distrusted = three(seen[VOLTAGES]), self._situation.distrusted
+        shown = supplied(volts, seen[LINE], self._nominal_volts)
+        if not (distrusted or self._doubted):
+            return shown
+        doubted = {role for role in ROLES if role in distrusted}
         for role in doubted - self._doubted:
             self._supply.doubt(ROLES.index(role))
         self._doubted = doubted
-        return trusted(supplied(three(seen[VOLTAGES]), seen[LINE], self._nominal_volts), doubted)
+        return trusted(shown, doubted)
 
     def _event(self, change: tuple[int, str, int, int], now: Now) -> Event:
         state, phases, earliest_us, latest_us = change
