@@ -62,10 +62,10 @@ class Shape:
     def __init__(self, look: "Look", reference: "Phasor") -> None:
         residual = look.channels["i0"]
         # The middle one of three: a step is in one of them, an arc in all.
-        self.random = sorted(residual.jitter())[1]
-        self.noise = _noise(residual, self.random)
+        self.random = _middle(residual.jitter())
+        self.noise = _noise(residual)
         phases = [look.channels[role] for role in CURRENTS if role in look.channels]
-        self.phase_noise = max([_noise(each, sorted(each.jitter())[1]) for each in phases] + [0.0])
+        self.phase_noise = max([_noise(phase) for phase in phases] + [0.0])
         self.first = turned(residual.phasor(1), reference, 1)
         self.third = turned(residual.phasor(3), reference, 3)
         self.even = _even(residual)
@@ -284,10 +284,14 @@ def _error(look: "Look") -> float:
     return SUM_ERROR if "i0" in look.summed else CORE_ERROR
 
 
-def _noise(channel: "Channel", jitter: float) -> float:
+def _noise(channel: "Channel") -> float:
     """Of a phasor, from what differs from cycle to cycle, of the last digit at least."""
-    least = max(jitter, LAST_DIGIT * abs(channel.scale))
+    least = max(_middle(channel.jitter()), LAST_DIGIT * abs(channel.scale))
     return least / (2.0 * math.sqrt(channel.window))
+
+
+def _middle(three: "list[float]") -> float:
+    return sorted(three)[1]
 
 
 def _even(channel: "Channel") -> float:

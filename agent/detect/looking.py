@@ -24,14 +24,20 @@ _LAST = CYCLES - 1
 
 
 class Looking:
-    """taps: of every bay, sums included. summed: which roles of each bay are sums."""
+    """taps: of every bay, sums included. summed: which roles of each bay are sums. channels: how
+    many there are, sums included.
+    """
 
-    def __init__(self, taps: list[Taps], summed: list[frozenset[str]]) -> None:
+    def __init__(self, taps: list[Taps], summed: list[frozenset[str]], channels: int) -> None:
         self._roles = [tuple(bay) for bay in taps]
         self._summed = summed
         all_taps = [tap for bay in taps for tap in bay.values()]
-        self._places = np.array([tap.index for tap in all_taps], dtype=np.intp)
+        self._indices = [tap.index for tap in all_taps]
+        # Where every channel is a tap's own, in their order, nothing has to be moved.
+        straight = self._indices == list(range(channels))
+        self._places = slice(None) if straight else np.array(self._indices, dtype=np.intp)
         self._scales = np.array([tap.scale for tap in all_taps], dtype=np.float64)
+        self._units = np.abs(self._scales)[:, None]
         self._window = 0
 
     def _tune(self, window: int, channels: int) -> None:
@@ -70,21 +76,19 @@ class Looking:
         whole *= self._norms
         squares = whole * whole
         sizes = np.sqrt(squares[:, ::2] + squares[:, 1::2])
-        ends = np.concatenate(
-            (samples[:, :window] @ self._first, samples[:, last:] @ self._first), 1
-        )
-        ends = ends[places]
+        both = samples[:, :window] @ self._first, samples[:, last:] @ self._first
+        ends = np.concatenate(both, axis=1)[places]
         ends *= self._norms_of_cycle
         cycles = samples.reshape(len(samples), CYCLES, window)
         np.subtract(cycles[:, 1:], cycles[:, :-1], out=self._change)
         jitter = np.vecdot(self._change, self._change)[places]
         jitter /= window
         np.sqrt(jitter, out=jitter)
-        jitter *= np.abs(self._scales)[:, None]
+        jitter *= self._units
         bottom, top = samples.min(axis=1)[places], samples.max(axis=1)[places]
         told = zip(
             *(self._scales.tolist(), whole.tolist(), sizes.tolist(), ends.tolist()),
-            *(jitter.tolist(), bottom.tolist(), top.tolist(), places.tolist()),
+            *(jitter.tolist(), bottom.tolist(), top.tolist(), self._indices),
             strict=True,
         )
         return [Channel(window, samples, self._rows, *each) for each in told]

@@ -72,8 +72,9 @@ class Samples:
             frozenset(all_taps.keys() - own.keys())
             for all_taps, own in zip(wiring.taps, self._own, strict=True)
         ]
-        self._looking = Looking(wiring.taps, self._summed)
-        self._quiet = Quiet(wiring, len(layout.channels) + len(wiring.sums))
+        channels = len(layout.channels) + len(wiring.sums)
+        self._looking = Looking(wiring.taps, self._summed, channels)
+        self._quiet = Quiet(wiring, channels)
         self._crossings = Crossings([bay.levels() for bay in bays])
         self._awake = np.ones(len(bays), dtype=np.bool_)
         self._any_awake = True

@@ -209,7 +209,7 @@ class SensorWatch:
         cut = self._tops.cut
         for role, channel in look.channels.items():
             top, bottom = channel.top, channel.bottom
-            middle = abs(stuck_channel.offset(bottom, top)) * abs(channel.scale)
+            middle = abs(stuck_channel.offset(bottom, top) * channel.scale)
             most = self._most_offset_amps if role[0] == "i" else self._most_offset_volts
             if top != bottom and middle <= most and not cut:
                 continue  # nothing to be told of it
@@ -264,7 +264,7 @@ class SensorWatch:
         u0 = look.channels.get("u0")
         return u0 is not None and u0.size() < UNEARTHED_SHARE * self._volts
 
-    def _found_in(self, role: str, channel: Channel, aside: bool) -> str:  # noqa: FBT001
+    def _found_in(self, role: str, channel: Channel, aside: bool) -> str:
         """What is wrong with this one, "" for nothing."""
         if channel.top == channel.bottom:
             nominal = self._bay.rating_amps if role[0] == "i" else self._volts
@@ -339,9 +339,11 @@ class Tops:
         self._extremes = {role: (c.bottom, c.top) for role, c in look.channels.items()}
         for role, now in self._extremes.items():
             bottom, top = before.get(role, (0.0, 0.0))
-            repeated = now[0] == bottom or now[1] == top
-            if not (repeated and self._alike(role, look.channels[role], bottom, top)):
-                self.cut.discard(role)
+            if (now[0] != bottom and now[1] != top) or not self._alike(
+                role, look.channels[role], bottom, top
+            ):
+                if self.cut:
+                    self.cut.discard(role)
             elif role not in look.summed and self._judged.get(role) != now:
                 self._judged[role] = now
                 self.suspects.append(role)

@@ -62,17 +62,18 @@ class Supplies(FastFunction):
         """Voltages that confirm what was told; what was never seen is not quiet."""
         if self._situation.voltless:
             return
-        for phase, state in enumerate(self._supply.states):
+        states, distrusted = self._supply.states, self._situation.distrusted
+        for phase, state in enumerate(states):
             row = VOLTAGES.start + phase
-            if ROLES[phase] in self._situation.distrusted:
+            if ROLES[phase] in distrusted:
                 continue
             if state == DEAD:
                 high[row] = min(high[row], self._supply.dead_volts)
             elif state != LIVE:
                 low[row] = inf
         for row, (one, other) in enumerate(_PAIRS, LINE.start):
-            doubted = not self._situation.distrusted.isdisjoint((ROLES[one], ROLES[other]))
-            if not doubted and self._supply.states[one] == self._supply.states[other] == LIVE:
+            doubted = ROLES[one] in distrusted or ROLES[other] in distrusted
+            if not doubted and states[one] == states[other] == LIVE:
                 low[row] = max(low[row], self._least_line_volts)
 
     def add_levels(self, levels: Levels) -> None:

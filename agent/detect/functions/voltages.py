@@ -45,7 +45,7 @@ _ROLES = {"A": "ua", "B": "ub", "C": "uc"}
 
 
 def _rms(waves: Sequence[Sequence[Phasor] | None]) -> float:
-    """Of one phase, or of the difference of two, each the phasors of its harmonics; NaN: unknown."""
+    """Of one phase, or of the difference of two, by their harmonics; NaN where one is missing."""
     if None in waves:
         return nan
     known = [wave for wave in waves if wave is not None]

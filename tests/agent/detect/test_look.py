@@ -30,7 +30,9 @@ def wave(order: int, amplitude: float, degrees: float) -> Any:
 
 def look(*rows: Any) -> Look:
     taps = {role: Tap(k, SCALE) for k, role in enumerate(("ia", "ib")[: len(rows)])}
-    (made,) = Looking([taps], [frozenset()]).looks(np.stack(rows), WINDOW, (0, 79_750), 50_000)
+    (made,) = Looking([taps], [frozenset()], len(rows)).looks(
+        np.stack(rows), WINDOW, (0, 79_750), 50_000
+    )
     return made
 
 
