@@ -6,9 +6,8 @@ import math
 from math import isnan
 
 from agent.detect.direction import FORWARD, UNKNOWN
-from agent.detect.function import Now
+from agent.detect.function import FastFunction, Now
 from agent.detect.levels import Levels
-from agent.detect.look import Look
 from agent.detect.settings import Settings
 from agent.detect.short_circuit import EXPLAINING_SHARE, LOAD_LIMIT, WEAK, ShortCircuit
 from agent.detect.sight import ADDED, CURRENTS, NEUTRAL, RESIDUAL
@@ -29,7 +28,7 @@ HEAVIEST_INRUSH = 1.5 * 1.68 / 0.2 * math.sqrt(2.0)
 _VOLTS = ("ua", "ub", "uc")
 
 
-class ShortCircuits:
+class ShortCircuits(FastFunction):
     """See short_circuit.py."""
 
     def __init__(
@@ -97,10 +96,6 @@ class ShortCircuits:
         """An earth fault of this phase that was told as one needs no second word."""
         element = self._element
         return len(element.kind) == len("AG") and element.kind == self._situation.earth_kind
-
-    def look(self, _: Look) -> list[Event]:
-        """Nothing: it is a matter of samples."""
-        return []
 
     def _event(self, told: str, seen: list[float], t_us: int) -> Event:
         element, event = self._element, self._telling.event
