@@ -151,7 +151,7 @@ class Quiet:
 
     def _stabilised_room(self, most: Array, least: Array) -> tuple[Array, Array]:
         """How far the stabilised 3I0 of every bay surely is from the ends of its band."""
-        rows = (-1, self._bays)
+        rows = (NEUTRAL + 1, self._bays)
         most, least = most.reshape(rows), least.reshape(rows)
         low, high = self._stabilised
         largest = most[CURRENTS].max(axis=0), np.maximum(least[CURRENTS].max(axis=0), 0.0)
