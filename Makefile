@@ -45,7 +45,8 @@ bench:  ## every figure beside its reference; ARGS="--quick log" for one in seco
 lock:  ## locks/ anew from pyproject.toml; ARGS="--upgrade" takes newer versions
 	@./prepare.sh lock
 	$(LOCK) pyproject.toml --group build --extra demo --extra plot -o locks/run.lock
-	$(LOCK) pyproject.toml --extra demo --extra plot --extra test -c locks/run.lock -o locks/test.lock
+	$(LOCK) pyproject.toml --extra demo --extra plot --extra postgresql --extra test \
+		-c locks/run.lock -o locks/test.lock
 	$(LOCK) --group zcbor -o locks/zcbor.lock
 	$(LOCK) --group labgrid -o locks/labgrid.lock
 

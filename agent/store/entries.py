@@ -364,7 +364,9 @@ def _extremes_json(named: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _json(value: Any) -> Any:
-    """JSON knows no bytes: those in hexadecimal digits."""
+    """JSON knows no bytes: those in hexadecimal digits, also among the columns of a later type."""
+    if isinstance(value, list):
+        return [_json(each) for each in value]
     return value.hex() if isinstance(value, bytes) else value
 
 

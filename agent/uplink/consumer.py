@@ -36,7 +36,7 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -86,7 +86,7 @@ class Receiving(Protocol):
     ack: bool
 
     @property
-    def filters(self) -> list[str]:
+    def filters(self) -> Sequence[str]:
         """What to subscribe to."""
 
     @property
