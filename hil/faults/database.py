@@ -47,6 +47,15 @@ class Postgres:
         path = self._folder / "log"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def emptied(self) -> str:
+        """The URL, when the database holds nothing any more."""
+        import psycopg
+
+        with psycopg.connect(self.url) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return self.url
+
     def start(self) -> None:
         """Start it, and wait until it takes connections. Raises: BenchError."""
         told = f"-p {self.port} -h {LOOPBACK} -k {self._folder}"

@@ -19,14 +19,13 @@ from agent.listen import told
 from agent.store import cbor, entries
 from agent.store.entries import Key
 from agent.uplink.delivered import Birth, DeclaredLost, LaneTold, Received, State
-from tests.agent.databases import database, postgres  # noqa: F401  fixtures
 from tests.agent.uplink.pretender import entry_of
 
 PLACE = ("site", "node", 5, "a")
 
 
 @pytest.fixture
-def opened(database: str) -> Iterator[Database]:  # noqa: F811
+def opened(database: str) -> Iterator[Database]:
     tables = Database(database)
     tables.create()
     yield tables

@@ -21,13 +21,5 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty one."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ingested.db"
-    return emptied(request.getfixturevalue("postgres"))
-
-
-def emptied(postgres: Postgres) -> str:
-    import psycopg
-
-    with psycopg.connect(postgres.url) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
-    return postgres.url
+    running: Postgres = request.getfixturevalue("postgres")
+    return running.emptied()
