@@ -49,6 +49,7 @@ lock:  ## locks/ anew from pyproject.toml; ARGS="--upgrade" takes newer versions
 		-c locks/run.lock -o locks/test.lock
 	$(LOCK) --group zcbor -o locks/zcbor.lock
 	$(LOCK) --group labgrid -o locks/labgrid.lock
+	$(LOCK) --group asyncapi -o locks/asyncapi.lock
 
 docs:  ## the pages that are printed from the code
 	@./prepare.sh run
@@ -56,6 +57,8 @@ docs:  ## the pages that are printed from the code
 		>docs/site-file.md
 	.venv/bin/python -c 'from agent.setting_page import reference; print(reference(), end="")' \
 		>docs/settings.md
+	.venv/bin/python -c 'from agent.topic_page import reference; print(reference(), end="")' \
+		>docs/asyncapi.yaml
 
 clean:  ## removes what the other targets made
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -6,9 +6,9 @@
 # usage: ./prepare.sh run|check|test|hil|bench|lock
 #   run    .venv: the agent and what the demo needs
 #   check  .venv: also the tools that check and test
-#   test   also zcbor and labgrid (in build/, since they need other packages than the agent), and
-#          from the system's packages mosquitto, PostgreSQL and what the rig stands on
-#   hil    as test, without zcbor and the browser
+#   test   also zcbor, labgrid and asyncapi (in build/, since they need other packages than the
+#          agent), and from the system's packages mosquitto, PostgreSQL and what the rig stands on
+#   hil    as test, without zcbor, asyncapi, PostgreSQL and the browser
 #   bench  the agent, mosquitto, PostgreSQL and a C compiler
 #   lock   build/uv: the tool that writes locks/
 #
@@ -17,6 +17,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 UV_VERSION=0.13.9
+SPECS_VERSION=6.11.1
 APT_LOG=build/apt.log
 
 main() {
@@ -27,7 +28,7 @@ main() {
   case "${1:-}" in
     run) agent ;;
     check) agent && tools ;;
-    test) agent && tools && zcbor && labgrid && broker && database && rig && browser ;;
+    test) agent && tools && zcbor && labgrid && asyncapi && broker && database && rig && browser ;;
     hil) agent && tools && labgrid && broker && rig ;;
     bench) agent && tools && broker && database && compiler ;;
     lock) lock_tool ;;
@@ -44,6 +45,18 @@ agent() { environment .venv locks/run.lock pip .venv --no-deps --no-build-isolat
 tools() { environment .venv locks/test.lock; }
 zcbor() { environment build/zcbor locks/zcbor.lock; }
 labgrid() { environment build/labgrid locks/labgrid.lock; }
+asyncapi() { environment build/asyncapi locks/asyncapi.lock specs; }
+
+# AsyncAPI's own schema comes as an npm package only, and npm with hundreds of Debian's: it is taken
+# where it is there already, else one test is skipped.
+specs() {
+  command -v npm >/dev/null || { say "no npm: docs/asyncapi.yaml is not held against AsyncAPI's schema"; return 0; }
+  (
+    cd build/asyncapi
+    npm pack --silent "@asyncapi/specs@$SPECS_VERSION"
+    tar -xzf "asyncapi-specs-$SPECS_VERSION.tgz" 'package/schemas/3.0.0-without-$id.json'
+  ) >build/npm.log 2>&1 || say "npm could not bring AsyncAPI's schema (its words: build/npm.log)"
+}
 
 # The mark beside a lock's packages says what they were made from: where it is right, nothing is done.
 environment() { # FOLDER LOCK_FILE [COMMAND THAT COMPLETES IT...]
