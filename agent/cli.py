@@ -237,7 +237,11 @@ def _add_ingest(verbs: Verbs) -> None:
         help="sqlite:///FILE or postgresql://USER@HOST/NAME",
     )
     parser.add_argument(
-        "--workers", type=_count, default=1, metavar="N", help="processes that share the records"
+        "--workers",
+        type=_processes,
+        default=1,
+        metavar="N",
+        help="processes that share the records",
     )
     parser.add_argument("--consumer", default="scada", metavar="NAME", help="default: scada")
     parser.add_argument(
@@ -470,6 +474,12 @@ def _settings(chosen: argparse.Namespace) -> int:
 def _count(text: str) -> int:
     if not (text.isdecimal() and text.isascii() and len(text) < 10):
         raise argparse.ArgumentTypeError(f"{text!r}: expected the number of a version")
+    return int(text)
+
+
+def _processes(text: str) -> int:
+    if not (text.isdecimal() and text.isascii() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of processes")
     return int(text)
 
 

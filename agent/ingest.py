@@ -27,8 +27,8 @@ from agent.ingest_store import Away, Database, Place
 from agent.store import cbor
 from agent.uplink import topics, wire
 from agent.uplink.backoff import Backoff
-from agent.uplink.consumer import BIRTHS, LANES, STATES, asked, listen, span
-from agent.uplink.delivered import Birth, DeclaredLost, Delivered, Received, opened
+from agent.uplink.consumer import BIRTHS, LANES, NODES, STATES, asked, listen, span
+from agent.uplink.delivered import Birth, DeclaredLost, Delivered, Received, State, opened
 from agent.uplink.gaps import WINDOW_US, Gaps
 from agent.uplink.mqtt import parse_broker
 
@@ -83,40 +83,35 @@ async def ingest(
         await desk.do(Database.create)
         async with asyncio.TaskGroup() as tasks:
             if workers == 1:
-                works = work(url, database, name, committed.set, share=False, tell=tell, **options)
+                worker = Worker(name, tell, share=False)
+                works = work(url, worker, desk, committed.set, tell=tell, **options)
                 tasks.create_task(works, name="worker")
             for number in range(workers if workers > 1 else 0):
                 task = {"url": url, "database": database, "name": name}
                 tasks.create_task(_employ(task, number, committed.set, tell))
             tasks.create_task(_hear(url, acker, desk, committed, tell, options), name="births")
             tasks.create_task(_look(acker, desk, committed), name="marks")
-    except* AgentError as errors:
-        raise errors.exceptions[0] from None
+    except ExceptionGroup as errors:
+        known = errors.subgroup(AgentError)
+        raise (known or errors).exceptions[0] from errors
     finally:
         desk.close()
 
 
 async def work(
     url: str,
-    database: str,
-    name: str,
+    worker: Worker,
+    desk: Desk,
     committed: Callable[[], None],
     *,
-    share: bool,
     tell: Tell,
     **options: Any,
 ) -> None:
-    """One worker: records into the database, batch by batch, until cancelled."""
-    desk = Desk(Database(database), tell)
-    try:
-        worker = Worker(name, tell, share=share)
-        async with contextlib.aclosing(listen(url, worker, tell=tell, **options)) as batches:
-            async for batch in batches:
-                rows = rows_of(batch)
-                await desk.do(partial(Database.write, rows=rows))
-                committed()
-    finally:
-        desk.close()
+    """Records into the database, batch by batch, until cancelled."""
+    async with contextlib.aclosing(listen(url, worker, tell=tell, **options)) as batches:
+        async for batch in batches:
+            await desk.do(partial(Database.write, rows=rows_of(batch)))
+            committed()
 
 
 class Worker:
@@ -162,6 +157,7 @@ class Acker:
         self.name = name
         self.sites: set[str] = set()
         self._tell = tell
+        self._nodes: set[tuple[str, str]] = set()
         self._gaps = Gaps(window_us=window_us)
         self._holes: dict[Place, tuple[int, int] | None] = {}
         self._payloads: dict[str, bytes] = {}
@@ -170,8 +166,16 @@ class Acker:
     def take(self, topic: str, payload: bytes) -> list[Delivered]:
         """Births and states."""
         taken = _taken(topic, payload, self._tell)
-        self.sites |= {each.site for each in taken}
-        return taken
+        return [each for each in taken if isinstance(each, Birth | State) and self._knows(each)]
+
+    def _knows(self, each: Birth | State) -> bool:
+        place = (each.site, each.node)
+        if place not in self._nodes and len(self._nodes) >= NODES:
+            self._tell(f"{each.site}/{each.node} is one node too many; at most {NODES}")
+            return False
+        self._nodes.add(place)
+        self.sites.add(each.site)
+        return True
 
     def commit(self) -> None:
         """What is acknowledged comes from the database alone."""
@@ -219,22 +223,23 @@ class Desk:
     def __init__(self, database: Database, tell: Tell) -> None:
         self._database = database
         self._tell = tell
+        self._pause: Backoff | None = None  # since it is away
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
 
     async def do(self, what: Callable[[Database], _Answer]) -> _Answer:
         """Its answer, however long the database is away. Raises: StoreError, never Away."""
         loop = asyncio.get_running_loop()
-        pause: Backoff | None = None
         while True:
             try:
                 answer = await loop.run_in_executor(self._thread, what, self._database)
             except Away as error:
-                if pause is None:
+                if self._pause is None:
                     self._tell(f"{error}; nothing is acknowledged until it is back")
-                    pause = Backoff(random.SystemRandom().randrange, FIRST_US, LONGEST_US)
-                await asyncio.sleep(pause.failed(0) / 1e6)
+                    self._pause = Backoff(random.SystemRandom().randrange, FIRST_US, LONGEST_US)
+                await asyncio.sleep(self._pause.failed(0) / 1e6)
                 continue
-            if pause is not None:
+            if self._pause is not None:
+                self._pause = None
                 self._tell(f"{self._database.where}: back")
             return answer
 
@@ -327,7 +332,10 @@ async def _as_worker() -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     task = json.loads(await reader.readline())
-    works = asyncio.create_task(work(**task, committed=_say_committed, share=True, tell=_tell))
+    worker = Worker(task["name"], _tell, share=True)
+    # That the database is away is told once, by whom this works for.
+    desk = Desk(Database(task["database"]), lambda _: None)
+    works = asyncio.create_task(work(task["url"], worker, desk, _say_committed, tell=_tell))
     left = asyncio.create_task(reader.read())
     try:
         await asyncio.wait({works, left}, return_when=asyncio.FIRST_COMPLETED)
@@ -337,6 +345,7 @@ async def _as_worker() -> None:
         for each in (works, left):
             each.cancel()
         await asyncio.gather(works, left, return_exceptions=True)
+        desk.close()
 
 
 def _say_committed() -> None:
@@ -359,4 +368,8 @@ def _tell(line: str) -> None:
 
 if __name__ == "__main__":
     with contextlib.suppress(BrokenPipeError):
-        asyncio.run(_until_signal(_as_worker()))
+        try:
+            asyncio.run(_until_signal(_as_worker()))
+        except AgentError as failed:
+            _tell(str(failed))
+            sys.exit(2)

@@ -18,6 +18,7 @@ Row = tuple[Any, ...]
 # Where a table has a column for it: what people look for first.
 _UNKNOWN = "type-{}"
 _LIMIT, _WRAP = 1 << 63, 1 << 64
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(slots=True)
@@ -111,8 +112,8 @@ def _state(each: State) -> Row:
 
 def as_json(shown: Any) -> str:
     """As one line; PostgreSQL has no place for the letter NUL, so that one is shown as unknown."""
-    text = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
-    return text if "\\u0000" not in text else json.dumps(_cleaned(shown), ensure_ascii=False)
+    text = _JSON.encode(shown)
+    return text if "\\u0000" not in text else _JSON.encode(_cleaned(shown))
 
 
 def clean(text: str) -> str:

@@ -144,8 +144,9 @@ class _Kind:
     # Statements here have ? for each value.
     spelled: Callable[[str], str]
     types: dict[str, str]
-    away: tuple[type[Exception], ...]
     wrong: type[Exception]
+    # Whether an error will pass by itself.
+    passing: Callable[[Exception], bool]
 
 
 class Database:
@@ -253,12 +254,10 @@ class Database:
             cursor = self._connection.cursor()
             yield cursor
             self._connection.commit()
-        except self._kind.away as error:
-            self._drop()
-            raise Away(self.where, _first_line(error)) from error
         except self._kind.wrong as error:
             self._drop()
-            raise StoreError(self.where, _first_line(error)) from error
+            kind = Away if self._kind.passing(error) else StoreError
+            raise kind(self.where, _first_line(error)) from error
         except BaseException:
             self._drop()
             raise
@@ -305,8 +304,12 @@ def _sqlite(path: Path, *, existing: bool) -> _Kind:
         connect=connect,
         spelled=lambda statement: statement,
         types={"json": "TEXT", "bytes": "BLOB"},
-        away=(sqlite3.OperationalError,),
         wrong=sqlite3.Error,
+        # Locked, full, unreadable; a statement that does not fit the tables has the plain code.
+        passing=lambda error: (
+            isinstance(error, sqlite3.OperationalError)
+            and error.sqlite_errorcode != sqlite3.SQLITE_ERROR
+        ),
     )
 
 
@@ -317,14 +320,20 @@ def _postgresql(url: str) -> _Kind:
         what = "the driver for PostgreSQL is not installed"
         raise UsageError("--database", what, "pip install 'ftu-agent[postgresql]'") from error
 
+    # The last one: the other machine of a pair, which has not taken over yet.
+    passing = (
+        psycopg.OperationalError,
+        psycopg.InterfaceError,
+        psycopg.errors.ReadOnlySqlTransaction,
+    )
     return _Kind(
         connect=lambda: psycopg.connect(
             url, connect_timeout=CONNECT_TIMEOUT_S, tcp_user_timeout=SILENT_MS
         ),
         spelled=lambda statement: statement.replace("?", "%s"),
         types={"json": "JSONB", "bytes": "BYTEA"},
-        away=(psycopg.OperationalError, psycopg.InterfaceError),
         wrong=psycopg.Error,
+        passing=lambda error: isinstance(error, passing),
     )
 
 

@@ -19,6 +19,7 @@ BENCHES: tuple[str, ...] = (
     "records",
     "log",
     "wire",
+    "ingest",
     "drain",
     "footprint",
     "kills",

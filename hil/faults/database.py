@@ -77,7 +77,7 @@ class Postgres:
 
     def __exit__(self, *_: object) -> None:
         if (self._folder / "data/postmaster.pid").exists():
-            self.kill()
+            self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _call(self, tool: str, *arguments: str) -> None:
