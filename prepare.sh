@@ -9,7 +9,7 @@
 #   test   also zcbor, labgrid and asyncapi (in build/, since they need other packages than the
 #          agent), and from the system's packages mosquitto, PostgreSQL and what the rig stands on
 #   hil    as test, without zcbor, asyncapi, PostgreSQL and the browser
-#   bench  the agent, mosquitto, PostgreSQL and a C compiler
+#   bench  the agent, mosquitto, PostgreSQL, a C compiler and the gateway that we are measured beside
 #   lock   build/uv: the tool that writes locks/
 #
 # PYTHON=... chooses the interpreter; without it the first one >= 3.11 is taken.
@@ -30,7 +30,7 @@ main() {
     check) agent && tools ;;
     test) agent && tools && zcbor && labgrid && asyncapi && broker && database && rig && browser ;;
     hil) agent && tools && labgrid && broker && rig ;;
-    bench) agent && tools && broker && database && compiler ;;
+    bench) agent && tools && gateway && broker && database && compiler ;;
     lock) lock_tool ;;
     *) fail "what for? usage: ./prepare.sh run|check|test|hil|bench|lock" ;;
   esac
@@ -45,12 +45,13 @@ agent() { environment .venv locks/run.lock pip .venv --no-deps --no-build-isolat
 tools() { environment .venv locks/test.lock; }
 zcbor() { environment build/zcbor locks/zcbor.lock; }
 labgrid() { environment build/labgrid locks/labgrid.lock; }
+gateway() { environment build/gateway locks/gateway.lock; }
 asyncapi() { environment build/asyncapi locks/asyncapi.lock specs; }
 
 # AsyncAPI's own schema comes as an npm package only, and npm with hundreds of Debian's: it is taken
 # where it is there already, else one test is skipped.
 specs() {
-  command -v npm >/dev/null || { say "no npm: docs/asyncapi.yaml is not held against AsyncAPI's schema"; return 0; }
+  command -v npm >/dev/null || { say "no npm, so no schema of AsyncAPI's own"; return 0; }
   (
     cd build/asyncapi
     npm pack --silent "@asyncapi/specs@$SPECS_VERSION"

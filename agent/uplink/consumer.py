@@ -9,18 +9,17 @@ database closes that window by keeping the key (node, epoch, lane, seq) unique t
 A server in twenty lines (`url`, `database`, `shown` are yours; docs/central-server.md says more):
 
     async def serve(url, database, shown):
-        database.execute("CREATE TABLE IF NOT EXISTS record (node, epoch, lane, seq, entry,"
-                         " PRIMARY KEY (node, epoch, lane, seq))")
+        key = "node, epoch, lane, seq"
+        database.execute(f"CREATE TABLE IF NOT EXISTS record ({key}, entry, PRIMARY KEY ({key}))")
         consumer = Consumer("scada", Path("marks"), ack=True, births=True, tell=print)
         async for batch in listen(url, consumer, tell=print):
             for each in batch:
                 match each:
-                    case Received():
-                        key = (each.key.node, each.key.epoch, each.key.lane, each.key.seq)
-                        database.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?)"
-                                         " ON CONFLICT DO NOTHING", (*key, each.raw))
+                    case Received(key=k):
+                        row = (k.node, k.epoch, k.lane, k.seq, each.raw)
+                        database.execute("INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?)", row)
                         if isinstance(each.record, Event) and not each.exercise:
-                            shown(each.key.node, each.record.event, each.record.kind)
+                            shown(k.node, each.record.event, each.record.kind)
                     case DeclaredLost():
                         shown(each.node, f"lost {each.lane} {each.first}..{each.last}", each.reason)
                     case Birth() | State():

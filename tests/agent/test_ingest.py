@@ -76,7 +76,7 @@ async def in_database(url: str) -> list[LaneFound]:
     return await asyncio.to_thread(look)
 
 
-BOTH = [("sqlite", 1), ("postgresql", 3)]
+BOTH = [("sqlite", 1), ("postgresql", 2)]
 
 
 @pytest.mark.parametrize(("database", "workers"), BOTH, indirect=["database"])
