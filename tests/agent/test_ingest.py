@@ -26,7 +26,7 @@ from hil.faults import processes
 from hil.faults.broker import Mosquitto
 from hil.faults.database import Postgres
 from tests.agent.uplink.broker import eventually, mosquitto, run
-from tests.agent.uplink.pretender import Pretender, lost, pretending, records, shuffled
+from tests.agent.uplink.pretender import Pretender, birth, lost, pretending, records, shuffled
 from tests.agent.uplink.test_publisher import Node
 
 
@@ -288,6 +288,33 @@ def test_a_worker_that_is_killed_is_replaced(broker: Mosquitto, tmp_path: Path) 
                 assert process.end() == 0
 
     run(scenario(), 60)
+
+
+HIGH = ingester.HIGHEST_SEQ
+
+
+@pytest.mark.parametrize("payload", [records(HIGH + 1), lost(5, HIGH + 1), b"\xff"])
+def test_what_no_database_can_count_is_told_and_stops_nothing(payload: bytes) -> None:
+    told: list[str] = []
+    worker = ingester.Worker("scada", told.append, share=False)
+
+    assert worker.take("ftu/1/site/node/e/a", payload) == []
+    assert len(told) == 1
+    assert len(worker.take("ftu/1/site/node/e/a", records(HIGH))) == 1
+
+
+def test_invented_nodes_end_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingester, "NODES", 2)
+    told: list[str] = []
+    acker = ingester.Acker("scada", told.append)
+
+    taken = [
+        len(acker.take(f"ftu/1/site/{node}/birth", birth(node, {"a": 1})))
+        for node in ("n1", "n2", "n3", "n1")
+    ]
+
+    assert taken == [1, 1, 0, 1]
+    assert len(told) == 1
 
 
 def test_check_says_what_is_missing_and_ends_with_it(

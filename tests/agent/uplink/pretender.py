@@ -16,7 +16,9 @@ EPOCH = 77
 
 
 def entry_of(seq: int, text: str = "r") -> list[Any]:
-    return entries.audit_entry(Stamp(1, seq, 1_700_000_000_000_000 + seq, 2, 900), f"{text}{seq}")
+    at_us = seq % (1 << 40)
+    stamp = Stamp(1, at_us, 1_700_000_000_000_000 + at_us, 2, 900)
+    return entries.audit_entry(stamp, f"{text}{seq}")
 
 
 def records(first: int, number: int = 1, *, flags: int = 0, lane: str = "a") -> bytes:
