@@ -331,7 +331,10 @@ async def _as_worker() -> None:
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    task = json.loads(await reader.readline())
+    line = await reader.readline()
+    if not line:  # it was killed before it could say what to do
+        return
+    task = json.loads(line)
     worker = Worker(task["name"], _tell, share=True)
     # That the database is away is told once, by whom this works for.
     desk = Desk(Database(task["database"]), lambda _: None)

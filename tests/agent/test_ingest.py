@@ -290,6 +290,14 @@ def test_a_worker_that_is_killed_is_replaced(broker: Mosquitto, tmp_path: Path) 
     run(scenario(), 60)
 
 
+def test_a_worker_that_nobody_wants_any_more_ends_without_a_word() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "agent.ingest"], input=b"", capture_output=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 HIGH = ingester.HIGHEST_SEQ
 
 
