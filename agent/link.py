@@ -27,6 +27,7 @@ from agent.uplink.publisher import Publisher
 
 if TYPE_CHECKING:
     from agent.drill import Drills
+    from agent.heads import Heads
 
 # The log is read when guard says it grew; this often it is read anyway, should a word be lost.
 LOOK_PERIOD_S = 0.5
@@ -37,7 +38,7 @@ class Link:
     """Tails lanes a and h into the outage projection, writes lane s, runs drills and the uplink.
 
     stamp: an instant's UTC with source and error, of this boot; section_of: a bay's section.
-    drills: runs them, into lane x.
+    drills: runs them, into lane x. heads: vouches for what is in the log.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Link:
         stamp: Callable[[], Stamp],
         data_dir: Path,
         drills: Drills | None = None,
+        heads: Heads | None = None,
     ) -> None:
         self._log = log
         self._journal = journal
@@ -60,6 +62,7 @@ class Link:
         self._stamp = stamp
         self._data_dir = data_dir
         self._drills = drills
+        self._heads = heads
         self._grew = asyncio.Event()
         self._readers = {lane: LaneReader(log, lane) for lane in "ah"}
         self.done_us_now = stamp().mono_us
@@ -73,13 +76,17 @@ class Link:
     async def run(self) -> None:
         """Until cancelled."""
         self._remember_written()
-        async with receiving(self._data_dir, self._heard), asyncio.TaskGroup() as tasks:
-            if self._publisher is not None:
-                tasks.create_task(self._publisher.run(), name="uplink")
-            tasks.create_task(self._follow(), name="follow the log")
-            if self._drills is not None:
-                grew = self._publisher.log_grew if self._publisher else lambda: None
-                tasks.create_task(self._drills.run(grew), name="drills")
+        try:
+            async with receiving(self._data_dir, self._heard), asyncio.TaskGroup() as tasks:
+                if self._publisher is not None:
+                    tasks.create_task(self._publisher.run(), name="uplink")
+                tasks.create_task(self._follow(), name="follow the log")
+                if self._drills is not None:
+                    grew = self._publisher.log_grew if self._publisher else lambda: None
+                    tasks.create_task(self._drills.run(grew), name="drills")
+        finally:
+            if self._heads is not None:
+                self._heads.stop()
 
     def _heard(self, message: dict[str, Any]) -> None:
         if "grew" in message:
@@ -93,6 +100,7 @@ class Link:
     async def _follow(self) -> None:
         while True:
             more = self._look()
+            more |= self._vouch()
             self._grew.clear()
             with contextlib.suppress(TimeoutError):
                 # A long log is taken bit by bit: it must stop neither the heart nor the uplink.
@@ -113,6 +121,16 @@ class Link:
                 self._write(variance, now)
         self.done_us_now = now.mono_us
         return bool(items)
+
+    def _vouch(self) -> bool:
+        """New records into the chains, and heads that are due; whether there may be more."""
+        if self._heads is None:
+            return False
+        written = self._heads.written
+        more = self._heads.step()
+        if self._heads.written > written and self._publisher is not None:
+            self._publisher.log_grew()
+        return more
 
     def _remember_written(self) -> None:
         reader = LaneReader(self._log, "s")

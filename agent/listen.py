@@ -7,9 +7,10 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from agent import words
 from agent.errors import RecordError, UsageError
@@ -27,6 +28,11 @@ from agent.uplink.consumer import (
 from agent.uplink.mqtt import parse_broker
 
 _SHOWN_APART = ("t", "clock", "key")
+_SENTENCES: dict[object, Callable[[Mapping[str, Any]], str]] = {
+    entry.HISTORY: words.history,
+    entry.EXTREMES: words.extremes,
+    entry.HEAD: words.head,
+}
 
 
 def run(url: str, name: str, state: Path | None, *, as_json: bool, ack: bool) -> int:
@@ -92,8 +98,10 @@ def _presence(told_of: Birth | State) -> dict[str, object]:
     who = {"model": told_of.model, "versions": told_of.versions, "lanes": lanes}
     how = {"ack": told_of.ack, "consumers": told_of.consumers, "protocol": told_of.protocol}
     clock = asdict(told_of.clock)
-    config = told_of.config_hash.hex()
-    return {**where, "event": "birth", **who, **how, "config_hash": config, "clock": clock}
+    hashed = {"config_hash": told_of.config_hash.hex()}
+    if told_of.public_key is not None:
+        hashed["public_key"] = told_of.public_key.hex()
+    return {**where, "event": "birth", **who, **how, **hashed, "clock": clock}
 
 
 def _json(delivered: Delivered) -> str:
@@ -136,9 +144,8 @@ def line(logged: list[object]) -> str:
         return f"{time}  drill  {words.drill(entries.entry_drill(logged))}"
     if logged[0] == entry.PLAN_VARIANCE:
         return f"{time}         {words.variance(entries.entry_variance(logged))}"
-    if logged[0] in (entry.HISTORY, entry.EXTREMES):
-        told = words.history if logged[0] == entry.HISTORY else words.extremes
-        return f"{time}         {told(entries.shown(logged))}"
+    if logged[0] in _SENTENCES:
+        return f"{time}         {_SENTENCES[logged[0]](entries.shown(logged))}"
     key = entries.Key("", 0, "", 0)
     shown = entries.delivered_json(logged, key)
     named = [f"{name} {value}" for name, value in shown.items() if name not in _SHOWN_APART]

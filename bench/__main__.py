@@ -18,9 +18,11 @@ BENCHES: tuple[str, ...] = (
     "detection",
     "records",
     "log",
+    "evidence",
     "wire",
     "ingest",
     "drain",
+    "gateway",
     "footprint",
     "kills",
 )

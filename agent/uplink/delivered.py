@@ -70,7 +70,10 @@ class LaneTold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Birth:
-    """Who a node is. `points`: (quantity, unit, power of ten of one count)."""
+    """Who a node is.
+
+    points: (quantity, unit, power of ten of one count). public_key: of the key that signs heads.
+    """
 
     site: str
     node: str
@@ -83,6 +86,7 @@ class Birth:
     protocol: str
     ack: str
     consumers: list[str]
+    public_key: bytes | None = None
 
     @property
     def epoch(self) -> int | None:

@@ -60,6 +60,7 @@ class Identity:
     model: str
     config_hash: bytes
     versions: Mapping[str, str]
+    public_key: bytes | None = None  # of the key that signs the heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,6 +503,7 @@ class Publisher:
                 protocol=PROTOCOL_NAMES[port.protocol],
                 ack=uplink.ack,
                 consumers=list(uplink.consumers),
+                public_key=identity.public_key,
             )
         )
 

@@ -131,13 +131,19 @@ class Drill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The hash chain of a lane up to and with a seq, signed by the device's key."""
+    """The hash chain of a lane up to and with a seq, signed by the device's key.
+
+    lost: of what came since the head before it, `after_seq`: first, last, reason, again and again.
+    """
 
     of_lane: str
     of_seq: int
     chain: bytes
-    key: bytes
+    signer: bytes
     signature: bytes
+    after_seq: int | None = None
+    lowest_seq: int | None = None
+    lost: list[str | int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +176,25 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Channels:
+    """What the readings of a sensor are called from `first` on: name, unit, again and again."""
+
+    sensor: str
+    first: int
+    channels: list[str | int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """One poll of a sensor, in thousandths of the units; `doubt`: bits of entry.READING_DOUBTS."""
+
+    sensor: str
+    first: int
+    values_milli: Counts
+    doubt: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
     """A record of a later version: its type's name or number, and its columns as they came."""
 
@@ -191,6 +216,8 @@ Record = (
     | Metrics
     | Wave
     | Answer
+    | Channels
+    | Readings
     | Unknown
 )
 
@@ -207,6 +234,8 @@ CLASSES: dict[int, Any] = {
     entry.METRICS: Metrics,
     entry.WAVE: Wave,
     entry.ANSWER: Answer,
+    entry.CHANNELS: Channels,
+    entry.READINGS: Readings,
 }
 
 

@@ -238,6 +238,7 @@ def simple() -> Iterator[tuple[str, str, list[Named]]]:
         "protocol": "5",
         "ack": "consumer",
         "consumers": ["scada", "archive"],
+        "public_key": bytes(range(32, 64)),
     }
     points = [list(point) for point in entry.POINTS]
     puback = {
@@ -298,9 +299,12 @@ def kinds() -> Iterator[tuple[str, str, list[Named]]]:
     yield "extremes", "envelope", [("a-day", extremes())]
     yield "timemap", "envelope", list(timemaps())
     yield "drill", "envelope", list(drills())
-    head = {"chain": bytes(range(32)), "key": bytes(8), "signature": bytes(range(64))}
-    head_entry = composed(entry.HEAD, of_lane="a", of_seq=6, **head)
-    yield "head", "envelope", [("whole", envelope(head_entry, lane="s"))]
+    head = {"chain": bytes(range(32)), "signer": bytes(8), "signature": bytes(range(64))}
+    first = composed(entry.HEAD, of_lane="a", of_seq=6, **head)
+    since = {"after_seq": 6, "lowest_seq": 3, "lost": [7, 9, "torn"]}
+    later = composed(entry.HEAD, of_lane="a", of_seq=40, **since, **head)
+    heads = [("first", envelope(first, lane="s")), ("later", envelope(later, lane="s"))]
+    yield "head", "envelope", heads
     metrics = composed(entry.METRICS, of="guard", values=["records", 12, "flush_us", 812])
     yield "metrics", "envelope", [("two", envelope(metrics, lane="h"))]
     wave: dict[str, Any] = {"of_record": "20261125T101500-head-17", "parts": 2}
@@ -311,6 +315,15 @@ def kinds() -> Iterator[tuple[str, str, list[Named]]]:
         entry.ANSWER, asked="q-1", asked_for="record", answer="done", detail="2 parts"
     )
     yield "answer", "envelope", [("done", envelope(answer, lane="s"))]
+    meter: dict[str, Any] = {"sensor": "meter", "first": 0}
+    named = composed(entry.CHANNELS, **meter, channels=["ia", "A", "ua", "V"])
+    yield "channels", "envelope", [("two", envelope(named, lane="h"))]
+    polls: list[dict[str, Any]] = [
+        {"values_milli": [100_250, None]},
+        {"values_milli": [-3, 5_773_500], "doubt": 5},
+    ]
+    polled = [composed(entry.READINGS, **meter, **poll) for poll in polls]
+    yield "readings", "envelope", [("two-polls", envelope(*polled, lane="h"))]
     gone: dict[str, Any] = {"epoch": EPOCH, "lane": "a", "items": [["lost", 3, 9, "evicted"]]}
     lost = [("torn", {**gone, "flags": 0}), ("gone", {**gone, "flags": wire.REPLAY})]
     yield "lost", "envelope", lost

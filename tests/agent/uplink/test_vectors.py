@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from agent.errors import RecordError
+from agent.store import entry
 from agent.uplink import topics
 from tests.agent.uplink import golden
 
@@ -131,7 +132,7 @@ def test_no_kind_is_without_a_vector() -> None:
     types = {
         item[2][0] for _, v in ALL for item in v["means"].get("items", []) if item[0] != "lost"
     }
-    assert types >= set(range(1, 14))
+    assert types >= set(entry.TYPE_NAMES)
 
 
 def test_the_shown_values_are_in_the_units_that_went_in() -> None:
@@ -203,6 +204,7 @@ NAMES = {
         8: "protocol",
         9: "ack",
         10: "consumers",
+        11: "public_key",
     },
 }
 
