@@ -45,9 +45,11 @@ bench:  ## every figure beside its reference; ARGS="--quick log" for one in seco
 lock:  ## locks/ anew from pyproject.toml; ARGS="--upgrade" takes newer versions
 	@./prepare.sh lock
 	$(LOCK) pyproject.toml --group build --extra demo --extra plot -o locks/run.lock
-	$(LOCK) pyproject.toml --extra demo --extra plot --extra test -c locks/run.lock -o locks/test.lock
+	$(LOCK) pyproject.toml --extra demo --extra plot --extra postgresql --extra test \
+		-c locks/run.lock -o locks/test.lock
 	$(LOCK) --group zcbor -o locks/zcbor.lock
 	$(LOCK) --group labgrid -o locks/labgrid.lock
+	$(LOCK) --group asyncapi -o locks/asyncapi.lock
 	$(LOCK) --no-binary jsonpath-rw --group gateway -o locks/gateway.lock
 	echo "--no-binary jsonpath-rw" >>locks/gateway.lock  # it has no wheel
 
@@ -57,6 +59,8 @@ docs:  ## the pages that are printed from the code
 		>docs/site-file.md
 	.venv/bin/python -c 'from agent.setting_page import reference; print(reference(), end="")' \
 		>docs/settings.md
+	.venv/bin/python -c 'from agent.topic_page import reference; print(reference(), end="")' \
+		>docs/asyncapi.yaml
 
 clean:  ## removes what the other targets made
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

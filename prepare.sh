@@ -6,10 +6,10 @@
 # usage: ./prepare.sh run|check|test|hil|bench|lock
 #   run    .venv: the agent and what the demo needs
 #   check  .venv: also the tools that check and test
-#   test   also zcbor and labgrid (in build/, since they need other packages than the agent), and
-#          from the system's packages mosquitto and what the rig stands on
-#   hil    as test, without zcbor and the browser
-#   bench  the agent, mosquitto, a C compiler and the gateway that we are measured beside
+#   test   also zcbor, labgrid and asyncapi (in build/, since they need other packages than the
+#          agent), and from the system's packages mosquitto, PostgreSQL and what the rig stands on
+#   hil    as test, without zcbor, asyncapi, PostgreSQL and the browser
+#   bench  the agent, mosquitto, PostgreSQL, a C compiler and the gateway that we are measured beside
 #   lock   build/uv: the tool that writes locks/
 #
 # PYTHON=... chooses the interpreter; without it the first one >= 3.11 is taken.
@@ -17,6 +17,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 UV_VERSION=0.13.9
+SPECS_VERSION=6.11.1
 APT_LOG=build/apt.log
 
 main() {
@@ -27,9 +28,9 @@ main() {
   case "${1:-}" in
     run) agent ;;
     check) agent && tools ;;
-    test) agent && tools && zcbor && labgrid && broker && rig && browser ;;
+    test) agent && tools && zcbor && labgrid && asyncapi && broker && database && rig && browser ;;
     hil) agent && tools && labgrid && broker && rig ;;
-    bench) agent && tools && gateway && broker && compiler ;;
+    bench) agent && tools && gateway && broker && database && compiler ;;
     lock) lock_tool ;;
     *) fail "what for? usage: ./prepare.sh run|check|test|hil|bench|lock" ;;
   esac
@@ -45,6 +46,18 @@ tools() { environment .venv locks/test.lock; }
 zcbor() { environment build/zcbor locks/zcbor.lock; }
 labgrid() { environment build/labgrid locks/labgrid.lock; }
 gateway() { environment build/gateway locks/gateway.lock; }
+asyncapi() { environment build/asyncapi locks/asyncapi.lock specs; }
+
+# AsyncAPI's own schema comes as an npm package only, and npm with hundreds of Debian's: it is taken
+# where it is there already, else one test is skipped.
+specs() {
+  command -v npm >/dev/null || { say "no npm, so no schema of AsyncAPI's own"; return 0; }
+  (
+    cd build/asyncapi
+    npm pack --silent "@asyncapi/specs@$SPECS_VERSION"
+    tar -xzf "asyncapi-specs-$SPECS_VERSION.tgz" 'package/schemas/3.0.0-without-$id.json'
+  ) >build/npm.log 2>&1 || say "npm could not bring AsyncAPI's schema (its words: build/npm.log)"
+}
 
 # The mark beside a lock's packages says what they were made from: where it is right, nothing is done.
 environment() { # FOLDER LOCK_FILE [COMMAND THAT COMPLETES IT...]
@@ -115,17 +128,29 @@ lock_tool() {
 broker() {
   ! PATH="$PATH:/usr/sbin:/sbin" command -v mosquitto >/dev/null || return 0
   say "mosquitto, the broker that the tests talk to, is missing"
-  may_install mosquitto
+  service mosquitto
+}
+
+database() {
+  [ -z "$(compgen -G '/usr/lib/postgresql/*/bin/initdb')" ] || return 0
+  ! command -v initdb >/dev/null || return 0
+  say "PostgreSQL, a database that the tests write to, is missing"
+  service postgresql
+}
+
+# A package that brings a service of its own name, which stays still.
+service() { # PACKAGE
+  may_install "$1"
   local policy=/usr/sbin/policy-rc.d
-  # Debian starts a service that it installs; this one would hold port 1883 from now on. A policy
+  # Debian starts a service that it installs; this one would hold its port from now on. A policy
   # that is there already and forbids starting (in containers) does as well as ours.
-  if [ "$(status "$policy" mosquitto start)" != 101 ]; then
+  if [ "$(status "$policy" "$1" start)" != 101 ]; then
     as_root sh -c "[ ! -e $policy ] || mv $policy $policy.kept
       printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
     trap "as_root sh -c 'rm $policy; [ ! -e $policy.kept ] || mv $policy.kept $policy'" EXIT
   fi
-  apt_install mosquitto
-  as_root update-rc.d mosquitto disable >>"$APT_LOG" 2>&1
+  apt_install "$1"
+  as_root update-rc.d "$1" disable >>"$APT_LOG" 2>&1
 }
 
 # What the rig stands on: the solver; a filesystem of its own; a pair of network interfaces, and a

@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_check,
         _add_replay,
         _add_listen,
+        _add_ingest,
         _add_journal,
         _add_record,
         _add_settings,
@@ -218,6 +219,46 @@ def _listen(chosen: argparse.Namespace) -> int:
     return listen.run(
         chosen.broker, chosen.consumer, chosen.state, as_json=chosen.json, ack=chosen.ack
     )
+
+
+def _add_ingest(verbs: Verbs) -> None:
+    parser = _verb(
+        verbs,
+        "ingest",
+        _ingest,
+        "reference ingester: every record into SQLite or PostgreSQL, then acknowledged",
+        "--broker mqtt://127.0.0.1 --database sqlite:///ftu.db",
+    )
+    parser.add_argument("--broker", metavar="URL", help="mqtt://HOST[:PORT]")
+    parser.add_argument(
+        "--database",
+        required=True,
+        metavar="URL",
+        help="sqlite:///FILE or postgresql://USER@HOST/NAME",
+    )
+    parser.add_argument(
+        "--workers",
+        type=_processes,
+        default=1,
+        metavar="N",
+        help="processes that share the records",
+    )
+    parser.add_argument("--consumer", default="scada", metavar="NAME", help="default: scada")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="instead: is every seq of every lane there, or declared lost? Status 1 where not",
+    )
+
+
+def _ingest(chosen: argparse.Namespace) -> int:
+    from agent import ingest
+
+    if chosen.check:
+        return ingest.run_check(chosen.database)
+    if chosen.broker is None:
+        raise UsageError("ingest", "no --broker", "mqtt://HOST[:PORT], or --check")
+    return ingest.run(chosen.broker, chosen.database, chosen.consumer, chosen.workers)
 
 
 def _add_journal(verbs: Verbs) -> None:
@@ -455,6 +496,12 @@ def _settings(chosen: argparse.Namespace) -> int:
 def _count(text: str) -> int:
     if not (text.isdecimal() and text.isascii() and len(text) < 10):
         raise argparse.ArgumentTypeError(f"{text!r}: expected the number of a version")
+    return int(text)
+
+
+def _processes(text: str) -> int:
+    if not (text.isdecimal() and text.isascii() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of processes")
     return int(text)
 
 

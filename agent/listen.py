@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,15 @@ from agent import words
 from agent.errors import RecordError, UsageError
 from agent.store import entries, entry
 from agent.uplink import wire
-from agent.uplink.consumer import Consumer, DeclaredLost, Delivered, Received, listen
+from agent.uplink.consumer import (
+    Birth,
+    Consumer,
+    DeclaredLost,
+    Delivered,
+    Received,
+    State,
+    listen,
+)
 from agent.uplink.mqtt import parse_broker
 
 _SHOWN_APART = ("t", "clock", "key")
@@ -67,6 +76,8 @@ def told(delivered: Delivered) -> dict[str, object]:
             "key": key,
         }
         return {"site": lost.site, **shown}
+    if isinstance(delivered, Birth | State):
+        return _presence(delivered)
     try:
         shown = entries.delivered_json(delivered.entry, delivered.key)
     except RecordError as error:  # of a newer terminal: its key counts all the same
@@ -74,6 +85,23 @@ def told(delivered: Delivered) -> dict[str, object]:
     if delivered.flags & wire.EXERCISE:
         shown["exercise"] = True
     return {"site": delivered.site, **shown}
+
+
+def _presence(told_of: Birth | State) -> dict[str, object]:
+    where: dict[str, object] = {"site": told_of.site, "node": told_of.node}
+    if isinstance(told_of, State):
+        return {**where, "event": "online" if told_of.online else "offline", "conn": told_of.conn}
+    lanes = {
+        lane: {"epoch": each.epoch, "lowest": each.lowest, "next": each.next, "lost": each.lost}
+        for lane, each in told_of.lanes.items()
+    }
+    who = {"model": told_of.model, "versions": told_of.versions, "lanes": lanes}
+    how = {"ack": told_of.ack, "consumers": told_of.consumers, "protocol": told_of.protocol}
+    clock = asdict(told_of.clock)
+    hashed = {"config_hash": told_of.config_hash.hex()}
+    if told_of.public_key is not None:
+        hashed["public_key"] = told_of.public_key.hex()
+    return {**where, "event": "birth", **who, **how, **hashed, "clock": clock}
 
 
 def _json(delivered: Delivered) -> str:
@@ -92,6 +120,8 @@ def _text(delivered: Delivered) -> str | None:
             f"{delivered.site}/{delivered.node}  LOST  lane {delivered.lane} seq "
             f"{delivered.first} to {delivered.last}: {delivered.reason}"
         )
+    if isinstance(delivered, Birth | State):
+        return f"{delivered.site}/{delivered.node}  {_presence(delivered)['event']}"
     where = f"{delivered.site}/{delivered.key.node}"
     if delivered.entry[0] == entry.WHY:
         return None

@@ -20,6 +20,7 @@ BENCHES: tuple[str, ...] = (
     "log",
     "evidence",
     "wire",
+    "ingest",
     "drain",
     "gateway",
     "footprint",

@@ -23,7 +23,12 @@ FOR_ALL = ("records", "errors", "clock", "site", "site_kinds")
 # 20 to 90 MB each at import, or no business of a device.
 NEVER = ("scipy", "numba", "pydantic", "textual", "hil", "tests")
 # What only a desk has, and the one file that may import it.
-DESK_ONLY = {"amqtt": "agent/demo.py", "rich": "agent/demo.py", "matplotlib": "agent/plot.py"}
+DESK_ONLY = {
+    "amqtt": "agent/demo.py",
+    "rich": "agent/demo.py",
+    "matplotlib": "agent/plot.py",
+    "psycopg": "agent/ingest_store.py",
+}
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -147,7 +152,9 @@ def test_what_a_device_has_no_room_for_is_never_loaded(role: str) -> None:
 
 
 def test_what_agent_imports_is_declared() -> None:
-    declared = {canonicalize_name(r.name) for r in requirements("run")}
+    servers = PROJECT["project"]["optional-dependencies"]["postgresql"]
+    told = [*requirements("run"), *map(Requirement, servers)]
+    declared = {canonicalize_name(r.name) for r in told}
     modules = {"paho": "paho-mqtt"}
     outside = {
         name.partition(".")[0]
@@ -228,10 +235,14 @@ def test_no_command_or_topic_is_one_that_the_contract_does_not_name() -> None:
         "journal",
         "settings",
         "record",
+        "ingest",
     }
     assert {name for name, row in TOPICS.items() if row[0] == DOWN} <= {
         "ack/{consumer}",
         "_host/{consumer}",
+        "replay",
+        "ask",
+        "_ctl/drain",
     }
 
 
@@ -244,9 +255,14 @@ def requirements(lock: str) -> list[Requirement]:
     extras = project["optional-dependencies"]
     asked = {
         "run": project["dependencies"] + extras["demo"] + extras["plot"] + groups["build"],
-        "test": project["dependencies"] + extras["demo"] + extras["plot"] + extras["test"],
+        "test": project["dependencies"]
+        + extras["demo"]
+        + extras["plot"]
+        + extras["postgresql"]
+        + extras["test"],
         "zcbor": groups["zcbor"],
         "labgrid": groups["labgrid"],
+        "asyncapi": groups["asyncapi"],
     }[lock]
     return [Requirement(text) for text in asked]
 
@@ -260,7 +276,7 @@ def pins(lock: str) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("lock", ["run", "test", "zcbor", "labgrid"])
+@pytest.mark.parametrize("lock", ["run", "test", "zcbor", "labgrid", "asyncapi"])
 def test_the_lock_file_covers_every_dependency(lock: str) -> None:
     pinned = pins(lock)
 
@@ -270,7 +286,7 @@ def test_the_lock_file_covers_every_dependency(lock: str) -> None:
         assert all(requirement.specifier.contains(version) for version in versions)
 
 
-@pytest.mark.parametrize("lock", ["run", "test", "zcbor", "labgrid"])
+@pytest.mark.parametrize("lock", ["run", "test", "zcbor", "labgrid", "asyncapi"])
 def test_the_lock_file_has_hashes_and_no_address(lock: str) -> None:
     text = (ROOT / f"locks/{lock}.lock").read_text()
     entries = re.split(r"^(?=[a-z0-9._-]+==)", text, flags=re.MULTILINE)[1:]
@@ -297,7 +313,11 @@ def test_the_version_is_the_head_of_the_changelog() -> None:
 
 def test_every_dependency_has_its_reason() -> None:
     page = (ROOT / "docs/decisions/0007-dependencies.md").read_text()
-    asked = [r.name for lock in ("run", "test", "zcbor", "labgrid") for r in requirements(lock)]
+    asked = [
+        r.name
+        for lock in ("run", "test", "zcbor", "labgrid", "asyncapi")
+        for r in requirements(lock)
+    ]
 
     assert [name for name in asked if not re.search(rf"\b{re.escape(name)}\b", page)] == []
 

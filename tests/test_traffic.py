@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,9 +18,10 @@ from pathlib import Path
 import cbor2
 import pytest
 
+from agent import topic_page
 from agent.clock import Stamp
 from agent.store import cbor, entries, entry
-from agent.uplink import wire
+from agent.uplink import topics, wire
 from agent.uplink.mqtt import connect
 from bench.walk import quarters
 from hil import drill
@@ -75,9 +77,22 @@ def split(topic: str) -> str:
     return "/".join(rest if rest[0] == "_host" else rest[1:])
 
 
+# A line of the broker's log: client, QoS, retain, topic.
+PUBLISHED = re.compile(r"Received PUBLISH from (\S+) \(d\d, q(\d), r(\d), m\d+, '([^']+)'")
+WILL = re.compile(r"Will message specified .*\(r(\d), q(\d)\)\.\n.*\t(\S+)")
+
+
 @pytest.fixture(scope="module")
-def traffic(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[bytes]]:
-    """Payloads by kind, from a run with a fault, an outage, its plan and a consumer."""
+def traffic(happened: tuple[dict[str, list[bytes]], str]) -> dict[str, list[bytes]]:
+    """Payloads by kind."""
+    return happened[0]
+
+
+@pytest.fixture(scope="module")
+def happened(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[bytes]], str]:
+    """Payloads by kind, from a run with a fault, an outage, its plan and a consumer; and what the
+    broker says of it.
+    """
     folder = tmp_path_factory.mktemp("traffic")
     broker = Mosquitto(folder)
     broker.start()
@@ -98,7 +113,7 @@ def traffic(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[bytes]]:
             subprocess.Popen(listen, stdout=subprocess.DEVNULL) as consumer,
         ):
             try:
-                return asyncio.run(capture(broker.url))
+                return asyncio.run(capture(broker.url)), broker.log
             finally:
                 consumer.terminate()
                 agent.terminate()
@@ -128,6 +143,37 @@ def drill_words(payloads: list[bytes]) -> set[int]:
     """Codes of what has been told of drills: 0 their start, 2 their end."""
     records = [record for payload in payloads for record in cbor2.loads(payload).get(12, [])]
     return {record[3] for record in records if record[0] == entry.DRILL}
+
+
+def allowed() -> set[tuple[str, int, int]]:
+    """(topic with + for each name, QoS, retain) of docs/asyncapi.yaml, which test_topic_page holds
+    against what this reads.
+    """
+    document = topic_page.document()
+    found = set()
+    for place, channel in document["channels"].items():
+        binding = document["operations"][place]["bindings"]["mqtt"]
+        topic = re.sub(r"{\w+}", "+", channel["address"])
+        found.add((topic, binding["qos"], int(binding["retain"])))
+    return found
+
+
+def with_wildcards(topic: str) -> str:
+    name, _, node, consumer = topics.parse(topic)
+    return topics.topic(name, "+", node and "+", consumer and "+")
+
+
+def test_traffic_uses_no_other_topic_qos_or_retain_than_the_page_names(
+    happened: tuple[dict[str, list[bytes]], str],
+) -> None:
+    said = [(m[4], int(m[2]), int(m[3])) for m in PUBLISHED.finditer(happened[1])]
+    wills = [(m[3], int(m[2]), int(m[1])) for m in WILL.finditer(happened[1])]
+
+    used = {(with_wildcards(topic), qos, retain) for topic, qos, retain in [*said, *wills]}
+    assert used <= allowed()
+    # What the run has of everything: nine topics by publishing, and the wills of the node.
+    assert len({topic for topic, _, _ in used}) == len(RULES)
+    assert {with_wildcards(topic) for topic, _, _ in wills} >= {"ftu/1/+/+/state"}
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -249,7 +249,9 @@ def shown(logged: Entry) -> dict[str, object]:
 
 def delivered_json(logged: Entry, key: Key) -> dict[str, object]:
     """A delivered record as `listen --json` prints it: as `shown`, and its key."""
-    return {**shown(logged), "key": asdict(key)}
+    # Written out: a server shows thousands a second, and asdict takes a quarter of their time.
+    named = {"node": key.node, "epoch": key.epoch, "lane": key.lane, "seq": key.seq}
+    return {**shown(logged), "key": named}
 
 
 def utc_text(utc_us: int) -> str:
@@ -364,7 +366,9 @@ def _extremes_json(named: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _json(value: Any) -> Any:
-    """JSON knows no bytes: those in hexadecimal digits."""
+    """JSON knows no bytes: those in hexadecimal digits, also among the columns of a later type."""
+    if isinstance(value, list):
+        return [_json(each) for each in value]
     return value.hex() if isinstance(value, bytes) else value
 
 

@@ -73,7 +73,13 @@ class Seen:
         self._firsts[low:high] = [first]
         self._lasts[low:high] = [last]
 
+    def lowest_gap(self) -> tuple[int, int] | None:
+        """The lowest hole below what has come; None where there is none."""
+        place = 1 if self.mark else 0
+        return (self.mark + 1, self._firsts[place] - 1) if place < len(self._firsts) else None
+
     def close_lowest_gap(self) -> None:
         """Count the lowest hole as come: the price of a bound, where nobody will fill it."""
-        if self.gaps:
-            self.add(1, self._lasts[0] if not self.mark else self._firsts[1])
+        gap = self.lowest_gap()
+        if gap is not None:
+            self.add(1, gap[1])

@@ -17,7 +17,7 @@ import zlib
 from pathlib import Path
 
 from agent.store import cbor
-from agent.uplink.consumer import Consumer, DeclaredLost, listen
+from agent.uplink.consumer import Consumer, DeclaredLost, Received, listen
 
 
 async def note(url: str, name: str, path: Path) -> None:
@@ -33,6 +33,7 @@ async def note(url: str, name: str, path: Path) -> None:
                 for each in batch:
                     if isinstance(each, DeclaredLost):
                         notes.write(f"lost {each.node} {each.lane} {each.first} {each.last}\n")
+                    if not isinstance(each, Received):
                         continue
                     key, check = each.key, zlib.crc32(cbor.dumps(each.entry))
                     notes.write(f"{key.node} {key.lane} {key.seq} {check} {came_us}\n")

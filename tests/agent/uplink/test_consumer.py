@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from agent.clock import Stamp
 from agent.store import cbor, entries
 from agent.uplink import topics, wire
-from agent.uplink.consumer import Consumer, DeclaredLost, Received, _Outbox
+from agent.uplink.consumer import Birth, Consumer, DeclaredLost, Received, State, _Outbox
+from agent.uplink.seen import Seen
+from tests.agent.uplink.pretender import EPOCH, birth
 
 TOPIC = topics.topic(topics.LANES["a"], "site", "node")
 
@@ -123,6 +125,98 @@ def test_in_any_order_each_key_comes_once_and_the_mark_never_lies(
             assert all(come[seq] for seq in range(1, mark(listening) + 1))
     assert set(come.values()) <= {1}
     assert set(come) == {seq for first, number in messages for seq in range(first, first + number)}
+
+
+S = 1_000_000
+
+
+def asked(listening: Consumer, at_s: float) -> list[Any]:
+    """(lane, first, last, deadline) of each request at this second; UTC is 1000 s ahead."""
+    at_us = round(at_s * S)
+    requests = listening.requests(at_us, at_us + 1000 * S)
+    assert {topic for topic, _ in requests} <= {topics.topic(topics.REPLAY, "site", "node")}
+    return [wire.open_replay(cbor.loads(data))[1:] for _, data in requests]
+
+
+def test_a_hole_is_asked_for_with_a_deadline_until_it_is_filled_or_declared_lost() -> None:
+    listening = consumer()
+    listening.take(TOPIC, payload(1, 2))
+    listening.take(TOPIC, payload(6))
+    assert asked(listening, 0) == []
+    assert asked(listening, 3) == [("a", 3, 5, 1033 * S)]
+    assert asked(listening, 4) == []  # outstanding
+    assert seqs(listening.take(TOPIC, payload(3))) == [3]
+    (gone,) = listening.take(TOPIC, lost(2, 5))  # the answer for what is no longer there
+    assert isinstance(gone, DeclaredLost)
+    assert (gone.first, gone.last) == (4, 5)
+    listening.commit()
+    assert mark(listening) == 6
+    assert asked(listening, 60) == []
+
+
+@pytest.mark.parametrize(("ack", "replay", "expected"), [(False, None, 0), (False, True, 1)])
+def test_a_consumer_that_only_looks_asks_for_nothing_unless_told_to(
+    ack: bool, replay: bool | None, expected: int
+) -> None:
+    listening = Consumer("scada", ack=ack, replay=replay, tell=lambda _: None)
+    listening.take(TOPIC, payload(5))
+    asked(listening, 0)
+    assert len(asked(listening, 4)) == expected
+
+
+def test_a_log_that_was_made_anew_is_asked_for_no_more() -> None:
+    listening = consumer()
+    listening.take(TOPIC, payload(1))
+    listening.take(TOPIC, payload(5))
+    asked(listening, 0)
+    listening.take(TOPIC, payload(1, epoch=6))
+    assert asked(listening, 9) == []
+
+
+def test_an_acknowledgement_that_is_overtaken_stays_due() -> None:
+    listening = consumer()
+    listening.take(TOPIC, payload(1))
+    listening.commit()
+    ((topic, first),) = listening.acks()
+    listening.take(TOPIC, payload(2))  # while the first is under way
+    listening.commit()
+    listening.acked(topic, first)
+    assert mark(listening) == 2
+    ((topic, second),) = listening.acks()
+    listening.acked(topic, second)
+    assert listening.acks() == []
+
+
+def test_nothing_uncommitted_is_acknowledged_meanwhile() -> None:
+    listening = consumer()
+    listening.take(TOPIC, payload(1))
+    listening.commit()
+    listening.take(TOPIC, payload(2))
+    assert listening.acks() == []
+
+
+def test_it_begins_where_a_database_ended() -> None:
+    marks = {("site", "node"): {5: {"a": Seen([(1, 7)])}}}
+    listening = Consumer("scada", ack=True, marks=marks, tell=lambda _: None)
+    assert seqs(listening.take(TOPIC, payload(6, 4))) == [8, 9]
+    assert listening.sites == {"site"}
+
+
+def test_births_and_states_come_where_they_are_asked_for() -> None:
+    for births in (True, False):
+        listening = Consumer("scada", ack=True, births=births, tell=pytest.fail)
+        states = [(True, 3), (False, 2), (False, 3)]  # the middle one is an old connection's will
+        told = [
+            cbor.dumps(wire.state(online, conn, 1_700_000_000_000_000)) for online, conn in states
+        ]
+        node_state = topics.topic(topics.STATE, "site", "node")
+        heard = [new for each in told for new in listening.take(node_state, each)]
+        heard += listening.take(topics.topic(topics.BIRTH, "site", "node"), birth("node", {"a": 4}))
+        shown = [(each.online, each.conn) for each in heard if isinstance(each, State)]
+        assert shown == ([(True, 3), (False, 3)] if births else [])
+        assert [each.epoch for each in heard if isinstance(each, Birth)] == [EPOCH] * births
+        assert (node_state.replace("node", "+").replace("site", "+") in listening.filters) == births
+        assert mark(listening) == 0  # a birth is answered with what is there
 
 
 class Gate:
