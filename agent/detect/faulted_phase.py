@@ -12,6 +12,9 @@ Portable.
 # seen for 5/8 of a cycle, shows 0.48 of the largest (0.38 after half a cycle).
 INVOLVED_SHARE = 0.4
 GROUND_SHARE = 0.2
+# A transformer that saturates at once passes on a pulse of a millisecond or two in each half cycle:
+# a tenth of the current's RMS and more. Noise and load are a few hundredths of a heavy fault.
+RETURNING_SHARE = 0.05
 
 
 def involved(shares: tuple[float, float, float]) -> str:
@@ -22,11 +25,12 @@ def involved(shares: tuple[float, float, float]) -> str:
 
 def not_alone(shares: tuple[float, float, float]) -> str:
     """The same where one phase cannot be alone, for nothing flows to earth: its current returns in
-    the others, and what their saturated transformers deliver of it is held against itself.
+    the others, and what their saturated transformers deliver of it is held against itself. Where
+    they deliver nothing, it is not known where it returns, and the one phase stands.
     """
     largest = max(shares)
     returning = max([share for share in shares if share != largest] + [0.0])
-    least = INVOLVED_SHARE * (returning if returning > 0.0 else largest)
+    least = INVOLVED_SHARE * (returning if returning > RETURNING_SHARE * largest else largest)
     return "".join([name for name, share in zip("ABC", shares) if share >= least])
 
 
