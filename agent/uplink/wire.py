@@ -207,7 +207,7 @@ def open_state(item: "Item") -> "tuple[bool, int, int | None]":
 
 
 def figures_of(item: "Map") -> "dict[str, int]":
-    """How log and delivery stood when a state was written; {}: it does not say. Raises: ValueError."""
+    """How log and delivery stood when a state was written. Raises: ValueError."""
     figures = _map(item.get(4, {}), "figures")
     if len(figures) > STATE_FIGURES:
         raise ValueError(f"{len(figures)} figures; expected at most {STATE_FIGURES}")

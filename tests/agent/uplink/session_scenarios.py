@@ -56,9 +56,7 @@ class _Walk:
             else:
                 self.session.published(token, below(5) > 0, self.now_us)
             return token
-        if what == 8 and below(3) == 0:
-            return self.ask(lane)
-        return self.send()
+        return self.ask(lane) if what == 8 and below(3) == 0 else self.send()
 
     def ask(self, lane: str) -> object:
         below = self.below

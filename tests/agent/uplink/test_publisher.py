@@ -18,7 +18,8 @@ from agent.uplink import topics, wire
 from agent.uplink.backoff import Backoff
 from agent.uplink.consumer import Consumer, Received, listen
 from agent.uplink.mqtt import connect
-from agent.uplink.publisher import Identity, Publisher
+from agent.uplink.publisher import Publisher
+from agent.uplink.status import Identity
 from hil.faults.broker import Mosquitto
 from tests.agent.uplink.broker import eventually, mosquitto, run
 

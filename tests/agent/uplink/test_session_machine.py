@@ -76,7 +76,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(lane=lanes, share=st.integers(1, 9))
     def retention_removes(self, lane: str, share: int) -> None:
-        """The oldest part of a lane goes, whether anybody has it or not; its newest record stays."""
+        """The oldest part of a lane goes, whoever has it or not; its newest record stays."""
         there = max(0, self.next[lane] - 1 - self.kept_from[lane])
         self.kept_from[lane] += there * share // 10
 
