@@ -29,7 +29,7 @@ SECOND_US = 1_000_000
 # what we sent before it, and an alarm would wait as long.
 QUEUED_US = 500_000
 # After that, so many prompt answers make room for one message more.
-PROMPT_ANSWERS = 8
+PROMPT_ANSWERS = 16
 
 
 class Pacing:
