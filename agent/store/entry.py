@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EVENT, WHY, BLIND, PLAN_VARIANCE, AUDIT, HISTORY, EXTREMES, TIMEMAP = 1, 2, 3, 4, 5, 6, 7, 8
 DRILL, HEAD, METRICS, WAVE, ANSWER = 9, 10, 11, 12, 13
+CHANNELS, READINGS = 14, 15
 TYPE_NAMES = {
     EVENT: "event",
     WHY: "why",
@@ -35,6 +36,8 @@ TYPE_NAMES = {
     METRICS: "metrics",
     WAVE: "wave",
     ANSWER: "answer",
+    CHANNELS: "channels",
+    READINGS: "readings",
 }
 
 EVENTS = (
@@ -81,6 +84,9 @@ UNEVEN = 1  # some value was known for less time than observed_s says
 STEPPED = 2  # the clock was set within the interval
 CUT = 4  # the agent stopped before the interval ended
 QUALITIES = ("uneven", "stepped", "cut")
+
+# Bits of the doubt about a reading, from the lowest on.
+READING_DOUBTS = ("gap", "stale", "invalid", "overrange")
 
 # Quantity, unit, and the power of ten of one count: what `birth` tells a consumer.
 POINTS = (
@@ -257,6 +263,19 @@ COLUMNS = {
         ("asked_for", TEXT, True),
         ("answer", TEXT, True),
         ("detail", TEXT, False),
+    ),
+    # What the readings of a sensor that is logged whole are called, until other channels are told.
+    CHANNELS: (
+        ("sensor", TEXT, True),
+        ("first", UINT, True),  # place of the first of these among its channels
+        ("channels", LIST, True),  # name, unit; again and again
+    ),
+    # One poll of such a sensor, in thousandths of the channels' units.
+    READINGS: (
+        ("sensor", TEXT, True),
+        ("first", UINT, True),
+        ("values_milli", LIST, True),
+        ("doubt", UINT, False),  # bits, see READING_DOUBTS
     ),
 }
 
