@@ -36,8 +36,6 @@ class LinkMetrics:
         store: Callable[[bytes], object],
         tell: Callable[[str], None],
         file: Path | None,
-        period_s: float = PERIOD_S,
-        file_period_s: float = FILE_PERIOD_S,
     ) -> None:
         self._log = log
         self._journal = journal
@@ -46,8 +44,6 @@ class LinkMetrics:
         self._store = store
         self._tell = tell
         self._file = file
-        self._period_us = round(period_s * 1e6)
-        self._file_period_s = file_period_s
         self._recorded_us = stamp().mono_us
         self._guards: Values = {}
         self._trouble = ""
@@ -61,10 +57,10 @@ class LinkMetrics:
         """Until cancelled; then what was measured last is told."""
         try:
             while True:
-                await asyncio.sleep(self._file_period_s)
+                await asyncio.sleep(FILE_PERIOD_S)
                 if self._file is not None:
                     self._write(self._file)
-                if self._stamp().mono_us - self._recorded_us >= self._period_us:
+                if self._stamp().mono_us - self._recorded_us >= PERIOD_S * 1e6:
                     self._record()
         finally:
             self._record()

@@ -63,7 +63,7 @@ class Envelopes:
                 f"lane {lane}, seq {first}: {len(payload)} bytes are more than the broker takes "
                 f"({limit}); told as lost, and kept in the log"
             )
-            self.oversize += 1
+            self.oversize += not again
             items, taken = [("lost", first, first, OVERSIZE)], 1
             payload = cbor.dumps(wire.envelope(self._epoch, lane, items, limit, flags)[0])
         leading = items[0]
