@@ -83,12 +83,19 @@ def _newest(path: Path) -> tuple[int, Removed]:
     slot = max(filter(None, found), key=lambda slot: slot.generation, default=None)
     if slot is None:
         return 0, Removed()
-    stated: dict[str, Any] = json.loads(slot.body)
-    return slot.generation, Removed(
-        kept_from=stated["kept_from"],
-        unacknowledged=tuple((first, last) for first, last in stated["unacknowledged"]),
-        segments=stated["segments"],
-        quota_bytes=stated["quota_bytes"],
+    try:
+        return slot.generation, _stated(json.loads(slot.body))
+    except (ValueError, KeyError, TypeError):  # whole, but of another hand
+        return slot.generation, Removed()
+
+
+def _stated(stated: dict[str, Any]) -> Removed:
+    """Raises: ValueError, KeyError, TypeError for what `declare` does not write."""
+    return Removed(
+        kept_from=int(stated["kept_from"]),
+        unacknowledged=tuple((int(a), int(b)) for a, b in stated["unacknowledged"]),
+        segments=int(stated["segments"]),
+        quota_bytes=int(stated["quota_bytes"]),
     )
 
 

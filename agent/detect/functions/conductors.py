@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent.detect.broken_conductor import (
     BRANCH_SHARE,
+    HELD_LOOKS,
     LEAST_K,
     MOST_DROP,
     TORN_SHARE,
@@ -11,7 +12,7 @@ from agent.detect.broken_conductor import (
     BrokenConductor,
     Gap,
     Standing,
-    standing,
+    stood,
 )
 from agent.detect.function import Now, SlowFunction
 from agent.detect.look import Look
@@ -36,6 +37,7 @@ class Conductors(SlowFunction):
         self._telling = telling
         self._situation = situation
         self._element = BrokenConductor(bay.rating_amps)
+        self._solid = bay.earthing == "solid"
         self._shaken = False
         self._volts_floor = 0.5 * bay.nominal_volts / 3**0.5
 
@@ -61,17 +63,16 @@ class Conductors(SlowFunction):
         return situation.phase_started or situation.inrush or situation.kind in _SHORT
 
     def _standing(self, look: Look) -> Standing | None:
-        channels = look.channels
-        if any(role not in channels for role in _CURRENTS):
+        channels, of_volts = look.channels, None
+        if look.amps is None:
             return None
-        amps, volts = [channels[role].phasor() for role in _CURRENTS], []
-        if self._situation.distrusted.isdisjoint(_VOLTAGES) and channels.keys() >= {*_VOLTAGES}:
-            volts = [channels[role].phasor() for role in _VOLTAGES]
-            if max(map(size, volts)) < self._volts_floor:
+        if look.volts is not None and self._situation.distrusted.isdisjoint(_VOLTAGES):
+            if max(look.volts.sizes) < self._volts_floor:
                 return None
+            of_volts = look.volts.sequences()
         residual = channels["i0"].phasor() if "i0" in channels else None
-        humps = max(size(channels[role].phasor(2)) for role in _CURRENTS)
-        return standing(look.t_us, look.since_us, amps, residual, volts, humps)
+        humps = max([channels[role].size(2) for role in _CURRENTS])
+        return stood(look.t_us, look.since_us, look.amps.sequences(), residual, of_volts, humps)
 
     def _event(self, gap: Gap, look: Look) -> Event:
         torn = gap.share >= TORN_SHARE
@@ -94,6 +95,8 @@ class Conductors(SlowFunction):
     def _direction(self, gap: Gap) -> tuple[str, str | None]:
         """Where the gap lies, and why that is not known."""
         if gap.drop is None:
+            if self._solid:
+                return "unknown", "direction: no voltages, a sag of one phase looks the same"
             if gap.share < WHOLE_SHARE:  # what still flows in that phase comes from its source
                 return "forward", None
             return "unknown", "direction: no voltages, and all of the phase's current is gone"
@@ -116,6 +119,8 @@ class Conductors(SlowFunction):
             "earth_taken_out": int(gap.earthed),
             **exactly("current", sizes(look, _CURRENTS)),
         }
-        if gap.drop is not None:
+        if gap.drop is None:
+            told["held_looks"] = HELD_LOOKS
+        else:
             told |= {"drop": gap.drop, "most_drop": MOST_DROP}
         return told
