@@ -61,6 +61,8 @@ docs:  ## the pages that are printed from the code
 		>docs/settings.md
 	.venv/bin/python -c 'from agent.topic_page import reference; print(reference(), end="")' \
 		>docs/asyncapi.yaml
+	.venv/bin/python -c 'from agent.metrics import reference; print(reference(), end="")' \
+		>docs/metrics.md
 
 clean:  ## removes what the other targets made
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

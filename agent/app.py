@@ -253,6 +253,7 @@ def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
         section_of=sections.get,
         stamp=lambda: clock.stamp(clock.now_us()),
         data_dir=site.device.data_dir,
+        metrics_file=site.store.metrics_file,
         drills=Drills(
             folder=site.device.data_dir / "drills",
             site=path,
@@ -306,7 +307,8 @@ def _publisher(
     """None where the site file names no broker: the log keeps everything all the same."""
     if site.uplink.broker is None:
         return None
-    from agent.uplink.publisher import Identity, Publisher
+    from agent.uplink.publisher import Publisher
+    from agent.uplink.status import Identity
 
     return Publisher(
         uplink=site.uplink,

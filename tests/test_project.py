@@ -19,7 +19,7 @@ import agent
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("sensors", "detect", "store", "outage", "uplink", "console")
-FOR_ALL = ("records", "errors", "clock", "site", "site_kinds")
+FOR_ALL = ("records", "errors", "clock", "site", "site_kinds", "durations", "metrics")
 # 20 to 90 MB each at import, or no business of a device.
 NEVER = ("scipy", "numba", "pydantic", "textual", "hil", "tests")
 # What only a desk has, and the one file that may import it.

@@ -55,6 +55,7 @@ FAILURE = 0x80
 UNSUPPORTED_PROTOCOL = 0x84
 NOT_AUTHORISED = 0x87
 PACKET_TOO_LARGE = 0x95
+QUOTA_EXCEEDED = 0x97
 # How brokers without MQTT 5 take its CONNECT: they say so; they hang up, but one hang-up may also
 # be a restart; or they say nothing, because they read its properties as a longer client id (amqtt
 # 0.12 does) and wait for the rest. So silence for this share of the time is an answer too.
