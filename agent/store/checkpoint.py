@@ -34,7 +34,10 @@ def start(root: Path, lane: str, fd: int, header: Header) -> tuple[int, int]:
     text = disk.read_line(root / f"{lane}.checkpoint")
     if text is None:
         return beginning
-    first_seq, at, seq = map(int, text.split())
+    try:
+        first_seq, at, seq = map(int, text.split())
+    except ValueError:  # whole, and none of ours
+        return beginning
     if first_seq != header.first_seq or at < segment.HEADER_BYTES:
         return beginning
     largest = segment.FRAME_BYTES + segment.MAX_PAYLOAD_BYTES

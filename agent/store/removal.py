@@ -83,13 +83,22 @@ def _newest(path: Path) -> tuple[int, Removed]:
     slot = max(filter(None, found), key=lambda slot: slot.generation, default=None)
     if slot is None:
         return 0, Removed()
-    stated: dict[str, Any] = json.loads(slot.body)
-    return slot.generation, Removed(
-        kept_from=stated["kept_from"],
-        unacknowledged=tuple((first, last) for first, last in stated["unacknowledged"]),
-        segments=stated["segments"],
-        quota_bytes=stated["quota_bytes"],
-    )
+    return slot.generation, _parse(slot.body) or Removed()
+
+
+def _parse(body: bytes) -> Removed | None:
+    """The state; None for a whole slot that is none of ours."""
+    try:
+        stated: dict[str, Any] = json.loads(body)
+        lost = tuple((int(first), int(last)) for first, last in stated["unacknowledged"])
+        counts = [int(stated[name]) for name in ("kept_from", "segments", "quota_bytes")]
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        return None
+    kept_from, segments, quota_bytes = counts
+    ends = [0, *(seq for span in lost for seq in span), kept_from]
+    if min(counts) < 0 or ends != sorted(ends):
+        return None
+    return Removed(kept_from, lost, segments, quota_bytes)
 
 
 def _path(root: Path, lane: str) -> Path:

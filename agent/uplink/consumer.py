@@ -26,6 +26,7 @@ from agent.uplink import topics, wire
 from agent.uplink.backoff import Backoff
 from agent.uplink.marks import MarkFile, Marks
 from agent.uplink.mqtt import Message, Port, Refused, Will, connect
+from agent.uplink.reasons import quoted
 from agent.uplink.seen import Seen
 
 # Holes that are kept open in one lane. A node resends in order, so a healthy lane has two or three.
@@ -110,7 +111,7 @@ class Consumer:
                 self._take_birth(site, node, payload)
         except (RecordError, ValueError) as error:
             self.refused += 1
-            self._tell(f"{topic}: {error}")
+            self._tell(f"{quoted(topic)}: {error}")
         return []
 
     def commit(self) -> None:

@@ -25,8 +25,10 @@ from agent.store.cursors import Cursors
 from agent.store.journal import declared_losses, lowest_seq
 from agent.uplink import mqtt, topics, wire
 from agent.uplink.backoff import Backoff
+from agent.uplink.broker import parse_broker
 from agent.uplink.feed import Feed, last_of
 from agent.uplink.mqtt import Message, Port, Refused, Will
+from agent.uplink.reasons import quoted
 from agent.uplink.session import ACK_WAIT_US, WINDOW, Session
 
 # contract.md section 4.
@@ -471,7 +473,7 @@ class Publisher:
                     self._session.returned(consumer, self._clock.now_us())
         except (RecordError, ValueError) as error:
             self._refused_messages += 1
-            self._tell(f"{message.topic}: {error}")
+            self._tell(f"{quoted(message.topic)}: {error}")
 
     def _hear_ack(self, consumer: str, epoch: int, marks: dict[str, int]) -> None:
         now_us = self._clock.now_us()
@@ -540,7 +542,7 @@ class Publisher:
         return topics.topic(name, self._identity.site, self._identity.node, consumer)
 
     def _broker_name(self) -> str:
-        return str(mqtt.parse_broker(self._broker))
+        return str(parse_broker(self._broker))
 
     def _password(self) -> str | None:
         path = self._uplink.password_file
