@@ -242,7 +242,7 @@ def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
         log=log,
         journal=journal,
         projection=Projection(_plans(site)),
-        publisher=_publisher(site, clock, log, journal.epoch),
+        publisher=_publisher(site, clock, log, journal),
         section_of=sections.get,
         stamp=lambda: clock.stamp(clock.now_us()),
         data_dir=site.device.data_dir,
@@ -263,11 +263,16 @@ def _plans(site: SiteFile) -> tuple[Plan, ...]:
     return plan.load(site.outage.plans, {bay.section for bay in site.bays})
 
 
-def _publisher(site: SiteFile, clock: Clock, log: Path, epoch: int) -> Publisher | None:
+def _publisher(site: SiteFile, clock: Clock, log: Path, journal: Journal) -> Publisher | None:
     """None where the site file names no broker: the log keeps everything all the same."""
     if site.uplink.broker is None:
         return None
+    from agent.store import cbor, entries
     from agent.uplink.publisher import Identity, Publisher
+
+    def audit(what: str, detail: str) -> None:
+        stamp = clock.stamp(clock.now_us())
+        journal.append("s", cbor.dumps(entries.audit_entry(stamp, what, None, detail)))
 
     return Publisher(
         uplink=site.uplink,
@@ -279,9 +284,10 @@ def _publisher(site: SiteFile, clock: Clock, log: Path, epoch: int) -> Publisher
             versions={"agent": __version__},
         ),
         log=log,
-        epoch=epoch,
+        epoch=journal.epoch,
         state_dir=site.device.data_dir / "uplink",
         clock=clock,
+        alarm=audit,
     )
 
 

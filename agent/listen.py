@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent import words
-from agent.errors import RecordError, UsageError
+from agent.errors import RecordError, UsageError, one_line
 from agent.store import entries, entry
 from agent.uplink import wire
 from agent.uplink.broker import parse_broker
@@ -85,7 +85,7 @@ def _text(delivered: Delivered) -> str | None:
     """One line a person reads; the reasons of lane h are for machines and left out."""
     line = _sentence(delivered)
     # Who has a node's rights at the broker has none over the reader's terminal.
-    return line and "".join(letter if letter.isprintable() else "?" for letter in line)
+    return line and one_line(line)
 
 
 def _sentence(delivered: Delivered) -> str | None:

@@ -26,7 +26,7 @@ from agent.uplink import topics, wire
 from agent.uplink.backoff import Backoff
 from agent.uplink.marks import MarkFile, Marks
 from agent.uplink.mqtt import Message, Port, Refused, Will, connect
-from agent.uplink.reasons import quoted
+from agent.uplink.reasons import lasting, quoted
 from agent.uplink.seen import Seen
 
 # Holes that are kept open in one lane. A node resends in order, so a healthy lane has two or three.
@@ -239,7 +239,7 @@ async def listen(
                     async for batch in batches:
                         yield batch
         except UplinkError as error:
-            delay_us = pause.failed(_now_us())
+            delay_us = pause.failed(_now_us(), lasting=lasting(error))
             tell(f"{error}; trying again in {delay_us / 1e6:.1f} s")
             await asyncio.sleep(delay_us / 1e6)
 

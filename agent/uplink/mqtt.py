@@ -70,6 +70,10 @@ _TYPE_AND_QOS, _PUBLISH_QOS_2 = 0xF6, 0x34
 BARE_CLOSES = 2
 SILENT_SHARE = 0.5
 
+# What was asked, and its packet identifier: an answer of the other kind is none to it.
+_PUBLISH, _SUBSCRIBE = "publish", "subscribe"
+_Asked = tuple[str, int]
+
 # The libraries' own log lines say less than our errors do, and say it on stderr.
 _SILENT = logging.getLogger("agent.uplink.mqtt.library")
 _SILENT.disabled = True
@@ -233,7 +237,7 @@ class Port:
         self._answer_timeout_s = options.answer_timeout_s
         self._maximum_packet: int | None = None
         self._slots = asyncio.Semaphore(IN_FLIGHT)
-        self._awaited: dict[int, asyncio.Future[list[int]]] = {}
+        self._awaited: dict[_Asked, asyncio.Future[list[int]]] = {}
         self._answered_s = 0.0  # when the oldest of them was, at last
         self._keepalive_s = _wire_keepalive(options.keepalive_s)
         self._inbox: deque[tuple[Message, int, int]] = deque()
@@ -286,7 +290,7 @@ class Port:
                 info = self._paho.publish(topic, payload, qos, retain, properties)
             except ValueError as error:
                 raise UplinkError(self._where, f"{topic!r} cannot be published: {error}") from error
-            (code,) = await self._answer(info.mid, f"publish on {topic}")
+            (code,) = await self._answer((_PUBLISH, info.mid), f"publish on {topic}")
         if code >= reasons.FAILURE:
             raise Refused(self._where, f"publish on {topic} refused (0x{code:02X})", code)
         return code
@@ -305,8 +309,11 @@ class Port:
             _, mid = self._paho.subscribe([(name, 1) for name in filters])
         if mid is None:
             raise self._error()
-        codes = await self._answer(mid, f"subscription to {', '.join(filters)}")
-        for name, code in zip(filters, codes, strict=False):
+        codes = await self._answer((_SUBSCRIBE, mid), f"subscription to {', '.join(filters)}")
+        if len(codes) != len(filters):
+            self._lost(f"the broker answered {len(filters)} subscriptions by {len(codes)} codes")
+            self._check()
+        for name, code in zip(filters, codes, strict=True):
             if code >= reasons.FAILURE:
                 raise Refused(self._where, f"subscription to {name} refused (0x{code:02X})", code)
 
@@ -346,24 +353,25 @@ class Port:
             return Ended(self._where, what, self.code)
         return UplinkError(self._where, what)
 
-    async def _answer(self, mid: int, what: str) -> list[int]:
+    async def _answer(self, asked: _Asked, what: str) -> list[int]:
         """The broker's codes, for which it has its time anew whenever it has answered what was
         asked before: a slow line may need longer for a window of messages than for one.
         """
         future: asyncio.Future[list[int]] = self._loop.create_future()
-        self._awaited[mid] = future
+        self._awaited[asked] = future
         asked_s = self._loop.time()
         try:
             while True:
                 until_s = max(asked_s, self._answered_s) + self._answer_timeout_s
-                if until_s <= self._loop.time():
+                left_s = until_s - self._loop.time()
+                if left_s <= 0:
                     self._lost(f"no answer to {what} within {self._answer_timeout_s:g} s")
                     raise self._error()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(until_s):
-                        return await future
+                await asyncio.wait((future,), timeout=left_s)
+                if future.done():
+                    return future.result()
         finally:
-            self._awaited.pop(mid, None)
+            self._awaited.pop(asked, None)
 
     # Opening and closing.
 
@@ -542,23 +550,23 @@ class Port:
     def _on_publish(
         self, _client: Any, _userdata: Any, mid: int, reason: Any, _properties: Any
     ) -> None:
-        self._settle(mid, [reason.value])
+        self._settle((_PUBLISH, mid), [reason.value])
 
     def _on_subscribe(
         self, _client: Any, _userdata: Any, mid: int, reasons: Any, _properties: Any
     ) -> None:
-        self._settle(mid, [reason.value for reason in reasons])
+        self._settle((_SUBSCRIBE, mid), [reason.value for reason in reasons])
 
     def _settle_connect(self, refusal: UplinkError | None) -> None:
         if not self._answered.done():
             self._answered.set_result(refusal)
 
-    def _settle(self, mid: int, codes: list[int]) -> None:
+    def _settle(self, asked: _Asked, codes: list[int]) -> None:
         # Of what was asked first: whoever waits behind it gets time anew, and so no broker can
         # leave one message out for ever by answering all the others.
-        if next(iter(self._awaited), None) == mid:
+        if next(iter(self._awaited), None) == asked:
             self._answered_s = self._loop.time()
-        future = self._awaited.get(mid)
+        future = self._awaited.get(asked)
         if future is not None and not future.done():
             future.set_result(codes)
 

@@ -23,12 +23,11 @@ from agent.site import Uplink
 from agent.store import cbor, entries
 from agent.store.cursors import Cursors
 from agent.store.journal import declared_losses, lowest_seq
-from agent.uplink import mqtt, topics, wire
+from agent.uplink import mqtt, reasons, topics, wire
 from agent.uplink.backoff import Backoff
 from agent.uplink.broker import parse_broker
 from agent.uplink.feed import Feed, last_of
-from agent.uplink.mqtt import Message, Port, Refused, Will
-from agent.uplink.reasons import quoted
+from agent.uplink.mqtt import Ended, Message, Port, Refused, Will
 from agent.uplink.session import ACK_WAIT_US, WINDOW, Session
 
 # contract.md section 4.
@@ -103,7 +102,8 @@ class Publisher:
 
     uplink: where to, as the site file says. log: the folder of the lanes; epoch: its identity.
     state_dir: where marks and the connection counter are kept; made when absent. tell: takes one
-    line about trouble. The rest are limits with reasons of their own in session.py and mqtt.py.
+    line about trouble; alarm: (what, detail) of trouble that lasts until a person acts, and may
+    raise StoreError. The rest are limits with reasons of their own in session.py and mqtt.py.
     """
 
     def __init__(
@@ -122,6 +122,7 @@ class Publisher:
         keepalive_s: float = mqtt.KEEPALIVE_S,
         connect_timeout_s: float = mqtt.CONNECT_TIMEOUT_S,
         tell: Callable[[str], None] | None = None,
+        alarm: Callable[[str, str], None] | None = None,
     ) -> None:
         if uplink.broker is None:
             raise ValueError("uplink without a broker; expected its URL")
@@ -137,6 +138,8 @@ class Publisher:
         self._connect_timeout_s = connect_timeout_s
         self._tell_line = tell or _say
         self._told: set[str] = set()
+        self._alarm = alarm or (lambda _what, _detail: None)
+        self._alarmed: set[str] = set()
         self._session = Session(
             epoch,
             uplink.consumers,
@@ -149,6 +152,7 @@ class Publisher:
         self._feeds: dict[str, Feed] = {}
         self._cursors: Cursors | None = None
         self._connections = 0
+        self._our_states: set[bytes] = set()
         self._wake = asyncio.Event()
         self._meters: Sequence[Mapping[str, Any]] | None = None
         self._metered = asyncio.Event()
@@ -257,6 +261,7 @@ class Publisher:
     async def _connection(self) -> None:
         number = self._count_connection()
         will = Will(self._topic(topics.STATE), self._state(number, online=False))
+        self._our_states = {will.payload}
         async with mqtt.connect(
             self._broker,
             f"ftu-{self._identity.site}-{self._identity.node}",
@@ -287,6 +292,9 @@ class Publisher:
         host = topics.topic(topics.HOST, self._identity.site, consumer="+")
         await self._if_allowed(port.subscribe(host))
         state = self._state(number, online=True)
+        self._our_states.add(state)
+        # What is retained there is the last word under our name, so it is asked for before ours.
+        await self._if_allowed(port.subscribe(self._topic(topics.STATE)))
         await self._if_allowed(self._publish(port, topics.STATE, state))
         await self._if_allowed(self._publish(port, topics.BIRTH, self._birth(port)))
         for message in iter(port.waiting, None):
@@ -304,6 +312,7 @@ class Publisher:
         self._session.connected(self._clock.now_us(), port.receive_maximum)
         self._port, self._trouble = port, ""
         self._told.clear()
+        self._alarmed.clear()
         self._tell(f"{self._broker_name()}: connected, MQTT {PROTOCOL_NAMES[port.protocol]}")
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -390,13 +399,24 @@ class Publisher:
 
     async def _stay_away(self, error: UplinkError) -> None:
         now_us = self._clock.now_us()
-        delay_us = self._backoff.failed(now_us)
+        delay_us = self._backoff.failed(now_us, lasting=reasons.lasting(error))
         self._trouble = str(error)
+        self._alert(error)
         self._tell(f"{error}; the records wait in the log")
         until_us = now_us + delay_us
         while (left_us := until_us - self._clock.now_us()) > 0:
             self._look()
             await asyncio.sleep(min(left_us / 1e6, LOOK_PERIOD_S))
+
+    def _alert(self, error: UplinkError) -> None:
+        """What only a person can end goes into the log, each kind once until the link is good."""
+        what = reasons.ALARMS.get(getattr(error, "code", 0))
+        if what is not None and what not in self._alarmed:
+            self._alarmed.add(what)
+            try:
+                self._alarm(what, str(error))
+            except StoreError as refused:
+                self._tell(str(refused))
 
     async def _sleep(self) -> None:
         """Until something changes, or the session wants to be asked again."""
@@ -471,9 +491,24 @@ class Publisher:
                 # One that was retained was there before us, and we begin at its mark anyway.
                 if online and not message.retained:
                     self._session.returned(consumer, self._clock.now_us())
+            elif name == topics.STATE:
+                self._hear_state(message.payload)
         except (RecordError, ValueError) as error:
             self._refused_messages += 1
-            self._tell(f"{quoted(message.topic)}: {error}")
+            self._tell(f"{reasons.quoted(message.topic)}: {error}")
+
+    def _hear_state(self, payload: bytes) -> None:
+        """Another device that speaks under our name. Raises: Ended.
+
+        Many brokers throw out the older of two clients without a word (mosquitto 2.0 does), and
+        then this is how they learn of each other. A lower number may be our own of the past; and
+        a broker that ends may say our will while it still listens to us.
+        """
+        _, number, _ = cbor.parsed(payload, wire.open_state)
+        if number >= self._connections and payload not in self._our_states:
+            code = reasons.TAKEN_OVER
+            told = reasons.described(code, "state of another device heard")
+            raise Ended(self._broker_name(), told, code)
 
     def _hear_ack(self, consumer: str, epoch: int, marks: dict[str, int]) -> None:
         now_us = self._clock.now_us()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import socket
 import ssl
 
+from agent.errors import one_line
+
 FAILURE = 0x80  # from here on a code is a refusal
 UNSUPPORTED_PROTOCOL = 0x84
 BAD_CREDENTIALS, NOT_AUTHORISED = 0x86, 0x87
@@ -55,6 +57,11 @@ _CERTIFICATES = {
 _LONGEST_QUOTE = 120
 
 
+def lasting(error: Exception) -> bool:
+    """Whether what ended a link, or kept it from standing, is there as long as no person acts."""
+    return getattr(error, "code", None) in LASTING
+
+
 def described(code: int, name: str, properties: object = None) -> str:
     """The code in a line: its name in the standard, number, what to do, and the broker's words.
 
@@ -70,7 +77,7 @@ def described(code: int, name: str, properties: object = None) -> str:
 
 def quoted(text: str) -> str:
     """Words of a stranger: short, and in one line of letters that a screen shows."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
+    shown = one_line(text)
     return shown if len(shown) <= _LONGEST_QUOTE else f"{shown[:_LONGEST_QUOTE]}..."
 
 
@@ -81,7 +88,8 @@ def no_connection(error: Exception) -> str:
         plain = _CERTIFICATES.get(told, f"its certificate is not trusted: {quoted(told)}")
         return f"no connection ({plain})"
     if isinstance(error, ssl.SSLError):
-        return f"no connection (no encryption came about: {quoted(error.reason or str(error))})"
+        told = quoted(getattr(error, "reason", None) or str(error))
+        return f"no connection (no encryption came about: {told})"
     if isinstance(error, socket.gaierror):
         return f"no connection (its name is not found: {error.strerror})"
     return f"no connection ({quoted(getattr(error, 'strerror', None) or str(error))})"

@@ -79,7 +79,7 @@ def notes_examples() -> Iterator[bytes]:
     """A section of ours, and one of others."""
     yield b"[other]\nkey=value\n"
     yield (
-        b"[ftu-agent]\nversion=1\nstamp={}\nlayout={}\nmark={}\naxis=[[0,0]]\nbreaks=[]\n"
+        b"[ftu-agent Record #1]\nversion=1\nstamp={}\nlayout={}\nmark={}\naxis=[[0,0]]\nbreaks=[]\n"
         b'bay_1={"bay":{},"settings":{},"taps":{}}\nevent_1={"seq":1}\ncut=false\n'
     )
 

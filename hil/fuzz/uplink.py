@@ -179,6 +179,7 @@ _HEARD = (
     topics.topic(topics.REPLAY, _SITE, _NODE),
     topics.topic(topics.ASK, _SITE, _NODE),
     topics.topic(topics.DRAIN, _SITE),
+    topics.topic(topics.STATE, _SITE, _NODE),
 )
 
 
@@ -203,6 +204,7 @@ def node_examples() -> Iterator[bytes]:
         wire.replay(_EPOCH, "a", 1, 5),
         wire.ask("token", "record", "r1"),
         wire.drain(1000, 30),
+        wire.state(online=True, conn=0),
     )
     for number, item in enumerate(items):
         yield bytes([number]) + cbor.dumps(item)
@@ -274,8 +276,11 @@ def packets(data: bytes) -> None:
     if said[:1] != b"\x20":
         said = (_CONNACK if protocol == "5" else b"\x20\x02\x00\x00") + said
     with asyncio.Runner() as runner:
-        runner.get_loop().set_exception_handler(_escaped)
+        escaped: list[dict[str, Any]] = []
+        runner.get_loop().set_exception_handler(lambda _, told: escaped.append(told))
         runner.run(_conversation(protocol, said))
+    if escaped:
+        raise Defect(f"escaped into the event loop: {escaped[0]!r:.300}")
 
 
 def packet_examples() -> Iterator[bytes]:
@@ -311,7 +316,3 @@ async def _heard(port: mqtt.Port) -> None:
         await port.publish("t", b"x")
     async for message in port.messages():
         same(bytes(message.payload), message.payload, "bytes")
-
-
-def _escaped(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    raise Defect(f"escaped into the event loop: {context!r:.300}")
