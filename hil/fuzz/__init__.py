@@ -11,7 +11,8 @@ that does not survive being written and read again, a hang, or memory that grows
     lines.py     what meters and digitisers say
     oracle.py    what every target has to keep to
     corpus/      found inputs, one folder each, which `make test` replays
-    __main__.py  one target under atheris, which steers by coverage; `make soak` calls it
+    __main__.py  one target under atheris, which steers by coverage
+    unit.py      that, and the growth of its memory, as units of `make soak`
 
 The examples of a target are valid inputs; hypothesis and atheris begin with them.
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 from agent import drill_order, record_notes, setting_book, site
 from agent.errors import SiteError
 from agent.sensors import comtrade, comtrade_record, profile
-from hil.fuzz.oracle import shown
+from hil.fuzz.oracle import same, shown
 from hil.fuzz.stored import folder
 
 _SPLIT = b"\n--- samples ---\n"
@@ -70,18 +70,32 @@ def _used(record: comtrade_record.Record) -> None:
             pass
 
 
-def notes(data: bytes) -> None:
+def record_inf(data: bytes) -> None:
     """The information file beside a record of our own."""
-    record_notes.read(data.decode("utf-8", "replace"), "x.inf")
+    notes = record_notes.read(data.decode("utf-8", "replace"), "x.inf")
+    if notes is not None and not notes.wired:
+        again = record_notes.read("\n".join(record_notes.write(notes)), "x.inf")
+        same(str(again), str(notes), "written and read again")
 
 
-def notes_examples() -> Iterator[bytes]:
-    """A section of ours, and one of others."""
+_NOTES = b"""[ftu-agent Record #1]
+version=1
+stamp={"boot":1,"mono_us":5000000,"utc_us":1700000000000000,"source":2,"error_us":900}
+layout={"sensor":"wire","rate":[4000,1],"channels":[["ia","A",0.1,0.0,"A"]]}
+mark={"index":0,"frequency_mhz":50000,"estimate_mhz":null,"supply":[[null,0,1]],"learned":[]}
+axis=[[0,0]]
+breaks=[7]
+cut=false
+event_1={"seq":3,"event":"fault","bay":"head","t_us":1,"currents":[1.5,null,null]}
+bay_1={"bay":{"name":"head","section":"s1","nominal_volts":10000.0,"frequency_hz":50,
+"""
+
+
+def record_inf_examples() -> Iterator[bytes]:
+    """A section of others, and one as the recorder writes it."""
     yield b"[other]\nkey=value\n"
-    yield (
-        b"[ftu-agent Record #1]\nversion=1\nstamp={}\nlayout={}\nmark={}\naxis=[[0,0]]\nbreaks=[]\n"
-        b'bay_1={"bay":{},"settings":{},"taps":{}}\nevent_1={"seq":1}\ncut=false\n'
-    )
+    yield _NOTES.rpartition(b"bay_1")[0]
+    yield _NOTES.rstrip() + b'"earthing":"resonant","rating_amps":400.0},"settings":{},"taps":{}}\n'
 
 
 _SITE_TEXT = b"""[site]

@@ -35,7 +35,7 @@ TARGETS: dict[str, Target] = {
     "documents": Target("the settings' store", stored.documents, stored.documents_examples),
     "comtrade": Target("a record", handed.comtrade_pair, handed.comtrade_pair_examples),
     "cff": Target("a record in one file", handed.comtrade_single, handed.comtrade_single_examples),
-    "notes": Target("notes beside a record", handed.notes, handed.notes_examples),
+    "notes": Target("notes beside a record", handed.record_inf, handed.record_inf_examples),
     "site": Target("a site file", handed.site_file, handed.site_examples),
     "settings": Target("a setting sheet", handed.settings, handed.settings_examples),
     "order": Target("a drill's order", handed.order, handed.order_examples),
