@@ -17,8 +17,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-# What is steered by: the agent, and the libraries in Python that take bytes from outside for it.
-STEERED = ["agent", "paho", "tomllib", "tinydb", "pymodbus"]
+from hil.fuzz.unit import ROOMS
+
+# What is steered by, for each module of targets: what of the agent takes their bytes, and of the
+# libraries in Python. Taking in more would cost its time at every start.
+STEERED = {
+    "uplink": ["agent.uplink", "agent.store", "agent.listen", "agent.words", "paho"],
+    "stored": ["agent.store", "agent.uplink.marks", "tinydb"],
+    "handed": ["agent", "tomllib"],
+    "lines": ["agent.sensors", "agent.live", "agent.uplink", "pymodbus.framer", "pymodbus.pdu"],
+}
 _PAGE = os.sysconf("SC_PAGESIZE")
 _WARM_ROUNDS = 3  # caches, lazy imports, allocator
 
@@ -37,7 +45,9 @@ def _steer(asked: argparse.Namespace, folder: Path) -> int:
     """Never returns: libFuzzer ends the process."""
     import atheris  # type: ignore[import-untyped]
 
-    with atheris.instrument_imports(include=STEERED, enable_loader_override=False):
+    room = next(room for room, names in ROOMS.items() if asked.target in names)
+    steered = STEERED[room.removeprefix("fuzz-")]
+    with atheris.instrument_imports(include=steered, enable_loader_override=False):
         from hil.fuzz.oracle import LONGEST_INPUT, check
         from hil.fuzz.targets import CORPUS, TARGETS
     target = TARGETS[asked.target]
@@ -86,7 +96,7 @@ def _grow(name: str, rounds: int, folder: Path) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hil.fuzz", description=__doc__)
-    parser.add_argument("target")
+    parser.add_argument("target", choices=[name for room in ROOMS.values() for name in room])
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=0)

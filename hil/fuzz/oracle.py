@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ Entrance = Callable[[bytes], None]
 LONGEST_LINE = 1000
 # Of processor time, for one input of at most LONGEST_INPUT; the slowest takes a tenth of it on an
 # idle machine, and a board is ten times slower than a desk.
-LONGEST_S = 2.0
+LONGEST_S = float(os.environ.get("FTU_FUZZ_LONGEST_S", "2"))
 LONGEST_INPUT = 16_384
 
 
