@@ -250,6 +250,7 @@ def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
         section_of=sections.get,
         stamp=lambda: clock.stamp(clock.now_us()),
         data_dir=site.device.data_dir,
+        metrics_file=site.store.metrics_file,
         drills=Drills(
             folder=site.device.data_dir / "drills",
             site=path,
@@ -272,7 +273,8 @@ def _publisher(site: SiteFile, clock: Clock, log: Path, journal: Journal) -> Pub
     if site.uplink.broker is None:
         return None
     from agent.store import cbor, entries
-    from agent.uplink.publisher import Identity, Publisher
+    from agent.uplink.publisher import Publisher
+    from agent.uplink.status import Identity
 
     def audit(what: str, detail: str) -> None:
         stamp = clock.stamp(clock.now_us())

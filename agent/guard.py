@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from agent import metrics
 from agent.clock import LEAP, SET, STEP, Clock
 from agent.detect.detector import Detector
 from agent.detect.meter import Meter, together
@@ -22,6 +23,7 @@ from agent.errors import SensorError, StoreError
 from agent.history import History
 from agent.in_force import Change
 from agent.live import LiveSender
+from agent.metrics import FILE_PERIOD_S, PERIOD_S, Values
 from agent.past import Past
 from agent.records import PHASES, Block, Event, Layout, Notice, Quality, Reading
 from agent.sensors.contract import Item, Sensor
@@ -100,6 +102,7 @@ class Guard:
         self._metered_us = self._shown_us = 0
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._unwritable = False
+        self._metrics_us = self._recorded_us = clock.now_us()
         self.given_up = 0
         # Until it has decided anything itself, no later than its predecessor had: should it be
         # killed before, the next guard tells the whole blind time.
@@ -130,6 +133,7 @@ class Guard:
             if self._shadow is not None:
                 self._shadow.stop()
             self._retry()
+            self._record_metrics()
             self._journal.sync()
 
     async def _watch(self, sensor: Sensor) -> None:
@@ -154,6 +158,30 @@ class Guard:
                 self._memory.follow()
             except StoreError as error:
                 self._cannot_write(error)
+            self._tell_metrics()
+
+    def _tell_metrics(self) -> None:
+        """What guard measures of itself: often to link, hourly into lane h."""
+        now_us = self._clock.now_us()
+        if now_us - self._metrics_us >= FILE_PERIOD_S * 1e6:
+            self._metrics_us = now_us
+            self._live.send({"metrics": metrics.flat(self._metrics())})
+        if now_us - self._recorded_us >= PERIOD_S * 1e6:
+            self._record_metrics()
+
+    def _record_metrics(self) -> None:
+        stamp = self._clock.stamp(self._clock.now_us())
+        told = metrics.flat(self._metrics())
+        self._store("h", cbor.dumps(entries.metrics_entry(stamp, "guard", told)))
+        self._journal.flushes.clear()
+        self._recorded_us = stamp.mono_us
+
+    def _metrics(self) -> Values:
+        return metrics.flushes(self._journal.flushes) | {
+            ("waiting_records", ""): len(self._waiting),
+            ("given_up_records_total", ""): self.given_up,
+            ("live_dropped_total", ""): self._live.dropped,
+        }
 
     def _follow_settings(self) -> None:
         """Between two blocks: other settings as a whole, told in lane a before they judge."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.clock import Stamp
 from agent.errors import RecordError, StoreError
+from agent.link_metrics import LinkMetrics
 from agent.live import receiving
 from agent.outage.projection import Projection, SupplyFact
 from agent.outage.variance import PlanVariance
@@ -24,6 +25,7 @@ from agent.records import LOAD_SIDE, PHASES, Event
 from agent.store import cbor, entries, entry
 from agent.store.journal import Item, Journal, LaneReader, Stored
 from agent.uplink.publisher import Publisher
+from agent.uplink.status import Status
 
 if TYPE_CHECKING:
     from agent.drill import Drills
@@ -37,7 +39,7 @@ class Link:
     """Tails lanes a and h into the outage projection, writes lane s, runs drills and the uplink.
 
     stamp: an instant's UTC with source and error, of this boot; section_of: a bay's section.
-    drills: runs them, into lane x.
+    drills: runs them, into lane x. metrics_file: for Prometheus; None: there is none.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Link:
         stamp: Callable[[], Stamp],
         data_dir: Path,
         drills: Drills | None = None,
+        metrics_file: Path | None = None,
     ) -> None:
         self._log = log
         self._journal = journal
@@ -60,6 +63,15 @@ class Link:
         self._stamp = stamp
         self._data_dir = data_dir
         self._drills = drills
+        self._metrics = LinkMetrics(
+            log=log,
+            journal=journal,
+            publisher=publisher,
+            stamp=stamp,
+            store=self._store,
+            tell=say,
+            file=metrics_file,
+        )
         self._grew = asyncio.Event()
         self._readers = {lane: LaneReader(log, lane) for lane in "ah"}
         self.done_us_now = stamp().mono_us
@@ -75,8 +87,9 @@ class Link:
         self._remember_written()
         async with receiving(self._data_dir, self._heard), asyncio.TaskGroup() as tasks:
             if self._publisher is not None:
-                tasks.create_task(self._publisher.run(), name="uplink")
+                tasks.create_task(self._publisher.run(self._asked), name="uplink")
             tasks.create_task(self._follow(), name="follow the log")
+            tasks.create_task(self._metrics.run(), name="metrics")
             if self._drills is not None:
                 grew = self._publisher.log_grew if self._publisher else lambda: None
                 tasks.create_task(self._drills.run(grew), name="drills")
@@ -86,6 +99,8 @@ class Link:
             self._grew.set()
             if self._publisher is not None:
                 self._publisher.log_grew()
+        if "metrics" in message:
+            self._metrics.heard(message["metrics"])
         meters = message.get("meters")
         if meters and self._publisher is not None:
             self._publisher.live(meters)
@@ -185,19 +200,43 @@ class Link:
             error_us=stamp.error_us,
         )
 
-    def _write(self, variance: PlanVariance, stamp: Stamp) -> None:
-        """Into lane s, on disk; kept and tried again when that fails."""
-        values = {**asdict(variance), "verdicts": list(variance.verdicts)}
-        payload = cbor.dumps(entries.variance_entry(stamp, values))
+    def _asked(self, token: str, what: str, of: str | None) -> None:  # noqa: ARG002  of a record
+        """A question over the uplink, answered in lane s."""
+        answer, detail = "unknown", None
+        if what == "probe" and self._publisher is not None:
+            answer, detail = "here", _how_it_stands(self._publisher.status)
+        logged = entries.answer_entry(self._stamp(), token, what, answer, detail)
+        self._store(cbor.dumps(logged))
+
+    def _store(self, payload: bytes) -> bool:
+        """Into lane s, on disk; told when that fails."""
         try:
             self._journal.append("s", payload)
         except StoreError as error:
-            say(f"{error}; plan {variance.plan} is tried again")
-            self._unwritten.append(variance)
-            return
-        say(f"plan {variance.plan}: {', '.join(variance.verdicts)}")
+            say(str(error))
+            return False
         if self._publisher is not None:
             self._publisher.log_grew()
+        return True
+
+    def _write(self, variance: PlanVariance, stamp: Stamp) -> None:
+        """Into lane s, on disk; kept and tried again when that fails."""
+        values = {**asdict(variance), "verdicts": list(variance.verdicts)}
+        if self._store(cbor.dumps(entries.variance_entry(stamp, values))):
+            say(f"plan {variance.plan}: {', '.join(variance.verdicts)}")
+        else:
+            say(f"plan {variance.plan} is tried again")
+            self._unwritten.append(variance)
+
+
+def _how_it_stands(status: Status) -> str:
+    """A probe's answer: the link, and for each lane what is in the log and what is acknowledged."""
+    lanes = [
+        f"{lane} {state.acked}/{state.next - 1}"
+        for lane, state in status.lanes.items()
+        if state.next > 1
+    ]
+    return f"connection {status.connections}, MQTT {status.protocol}; {', '.join(lanes)}"
 
 
 def _variance(decoded: list[Any]) -> PlanVariance:

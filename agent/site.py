@@ -89,12 +89,16 @@ class Uplink:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Limits of the log, `quota_mb` by lane, and of the waveform records. [MB of 10^6 bytes]"""
+    """Limits of the log, `quota_mb` by lane, and of the waveform records. [MB of 10^6 bytes]
+
+    metrics_file: what is told to Prometheus; None: nothing.
+    """
 
     quota_mb: Mapping[str, float]
     free_floor_mb: float
     records_most: int = 2000
     records_mb: float = 384.0
+    metrics_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -400,6 +400,13 @@ STORE = Table(
         # 0.8 s of eight channels are 250 kB at 12.8 kHz and 80 kB at 4 kHz: a thousand fit in any
         # case, and together with the log it is a fifth of the smallest card.
         Key("records_mb", _QUOTA_MB, "the most that they take on disk together", 384.0),
+        Key(
+            "metrics_file",
+            File(must_exist=False),
+            "where log and delivery are told to Prometheus every 15 s, as `*.prom` for the text"
+            " file collector of its node exporter; none = nowhere",
+            None,
+        ),
     ),
 )
 CONSOLE = Table(

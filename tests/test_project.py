@@ -19,7 +19,7 @@ import agent
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("sensors", "detect", "store", "outage", "uplink", "console")
-FOR_ALL = ("records", "errors", "clock", "site", "site_kinds")
+FOR_ALL = ("records", "errors", "clock", "site", "site_kinds", "durations", "metrics")
 # 20 to 90 MB each at import, or no business of a device.
 NEVER = ("scipy", "numba", "pydantic", "textual", "hil", "tests")
 # What only a desk has, and the one file that may import it.
@@ -232,6 +232,9 @@ def test_no_command_or_topic_is_one_that_the_contract_does_not_name() -> None:
     assert {name for name, row in TOPICS.items() if row[0] == DOWN} <= {
         "ack/{consumer}",
         "_host/{consumer}",
+        "replay",
+        "ask",
+        "_ctl/drain",
     }
 
 

@@ -190,6 +190,19 @@ def drill_entry(stamp: Stamp, values: Mapping[str, Any]) -> Entry:
     return entry.compose(entry.DRILL, _at(stamp), {**values, **texts})
 
 
+def metrics_entry(stamp: Stamp, process: str, told: Sequence[str | int]) -> Entry:
+    """What a process measures of itself; `told` as agent/metrics.py lays it flat."""
+    return entry.compose(entry.METRICS, _at(stamp), {"of": process, "values": list(told)})
+
+
+def answer_entry(
+    stamp: Stamp, token: str, asked_for: str, answer: str, detail: str | None = None
+) -> Entry:
+    """What became of the question `token` that asked for something."""
+    values = {"asked": token, "asked_for": _text(asked_for), "answer": answer}
+    return entry.compose(entry.ANSWER, _at(stamp), {**values, "detail": _text(detail)})
+
+
 def restamped(logged: Entry, stamp: Stamp) -> Entry:
     """The same entry at another stamp: who has decided may know less of UTC than who writes."""
     return [logged[entry.TYPE], *_at(stamp), *logged[entry.FIRST :]]

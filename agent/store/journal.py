@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from agent.durations import Durations
 from agent.errors import StoreError
 from agent.store import disk
 from agent.store.identity import read_epoch, settle_epoch
@@ -54,10 +55,11 @@ _NO_LIMITS = Limits()
 
 
 class Journal:
-    """The lanes that this process writes. One thread only."""
+    """The lanes that this process writes. One thread only. `flushes`: how long they took [us]."""
 
-    def __init__(self, epoch: int, lanes: dict[str, LaneWriter]) -> None:
+    def __init__(self, epoch: int, lanes: dict[str, LaneWriter], flushes: Durations) -> None:
         self.epoch = epoch
+        self.flushes = flushes
         self._lanes = lanes
 
     @classmethod
@@ -75,19 +77,20 @@ class Journal:
         Raises: StoreError when a lane has its writer already, or the system refuses a file.
         """
         writers: dict[str, LaneWriter] = {}
+        flushes = Durations()
         try:
             _make_directory(root)
             epoch = settle_epoch(root)
             retention = Retention(root, epoch, limits, acknowledged)
             for lane in lanes:
-                writers[lane] = LaneWriter(root, lane, epoch, retention)
+                writers[lane] = LaneWriter(root, lane, epoch, retention, flushes)
         except (OSError, StoreError) as error:
             for writer in writers.values():
                 writer.release()
             if isinstance(error, StoreError):
                 raise
             raise disk.refused(root, "the log cannot be opened", error) from error
-        return cls(epoch, writers)
+        return cls(epoch, writers, flushes)
 
     def append(self, lane: str, payload: bytes, *, sync: bool = True) -> int:
         """Writes one record and returns its seq; with `sync` it is on disk by then.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.durations import Durations
 from agent.errors import StoreError
 from agent.store import checkpoint, disk, removal, segment, segment_files
 from agent.store.identity import lock_lane
@@ -38,7 +40,10 @@ class LaneWriter:
     tail the next append begins a segment, which declares them lost for `_reason`.
     """
 
-    def __init__(self, root: Path, lane: str, epoch: int, retention: Retention) -> None:
+    def __init__(
+        self, root: Path, lane: str, epoch: int, retention: Retention, flushes: Durations
+    ) -> None:
+        self._flushes = flushes
         self._root = root
         self._lane = lane
         self._where = f"lane {lane}"
@@ -85,12 +90,14 @@ class LaneWriter:
         tail = self._tail
         if tail is None or self._settled == self.next_seq:
             return
+        begun_ns = time.perf_counter_ns()
         try:
             os.fdatasync(tail.fd)
         except OSError as error:
             # Linux marks the pages clean after a failed sync, so a second one would only pretend.
             self._leave(segment.WRITE)
             raise self._error("cannot be brought to disk", error) from error
+        self._flushes.add((time.perf_counter_ns() - begun_ns) // 1000)
         self._settled = self.next_seq
         if tail.last_at - tail.noted_at >= checkpoint.EVERY_BYTES:
             self._note(tail)

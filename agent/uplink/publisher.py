@@ -2,7 +2,8 @@
 
 `run` keeps the link for ever. A broker that is away, refuses or vanishes is a delay and a line of
 log, never an error: the records stay in the log until every required consumer has acknowledged
-them. What may be sent when is session.py's, what it looks like wire.py's, how it travels mqtt.py's.
+them. What may be sent when is session.py's, what it looks like wire.py's and envelopes.py's, what
+comes in hearing.py's, how it travels mqtt.py's.
 """
 
 from __future__ import annotations
@@ -12,23 +13,31 @@ import contextlib
 import random
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agent.clock import Clock
-from agent.errors import RecordError, StoreError, UplinkError
+from agent.clock import Clock, Stamp
+from agent.errors import StoreError, UplinkError
+from agent.metrics import Values
 from agent.site import Uplink
 from agent.store import cbor, entries
-from agent.store.cursors import Cursors
-from agent.store.journal import declared_losses, lowest_seq
 from agent.uplink import mqtt, reasons, topics, wire
 from agent.uplink.backoff import Backoff
+from agent.uplink.birth import Birth
 from agent.uplink.broker import parse_broker
-from agent.uplink.feed import Feed, last_of
-from agent.uplink.mqtt import Ended, Message, Port, Refused, Will
-from agent.uplink.session import ACK_WAIT_US, WINDOW, Session
+from agent.uplink.envelopes import Envelopes
+from agent.uplink.figures import Figures
+from agent.uplink.hearing import Asked, Hearing
+from agent.uplink.memory import Memory
+from agent.uplink.mqtt import Port, Refused, Will
+from agent.uplink.pacing import JITTER_US, Pacing
+from agent.uplink.session import ACK_WAIT_US, HEAD, REQUEST, WINDOW, Session
+from agent.uplink.status import Identity, LaneStatus, Status
+
+if TYPE_CHECKING:
+    from agent.uplink.session import Due
+
+__all__ = ["Identity", "Publisher"]
 
 # contract.md section 4.
 ENVELOPE_BYTES = 8192
@@ -36,65 +45,17 @@ ENVELOPE_BYTES = 8192
 LOOK_PERIOD_S = 1.0
 # Marks that a power cut takes back only cause a resend, so they need not be saved more often.
 SAVE_PERIOD_S = 1.0
+# `state` is told anew where its figures have changed, at most so often: a hundred bytes an hour
+# on a quiet feeder, six kilobytes on a busy one.
+STATE_PERIOD_S = 60.0
+# A required consumer that has given no sign for so long is told by its name.
+NEVER_HEARD_S = 60.0
 # The whole goodbye, marks included, has 2 s of the 5 s in which the agent ends.
 GOODBYE_S = 1.0
-# Where `sent` stands among the consumers' marks: no consumer may have this name.
-SENT = "+sent"
 # Lines about one and the same trouble: the first tells, the counters go on.
 TOLD = 64
 
-# Acknowledgements that are not taken, and why.
-REFUSALS = {
-    "epoch": "it is of another log",
-    "lane": "there is no such lane",
-    "beyond": "the log does not reach so far",
-}
 PROTOCOL_NAMES = {"5": "5", "311": "3.1.1"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who speaks: the names in its topics, and what `birth` tells of it."""
-
-    site: str
-    node: str
-    model: str
-    config_hash: bytes
-    versions: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class LaneStatus:
-    """How far a lane has come: seqs. `marks`: what each required consumer has acknowledged."""
-
-    next: int
-    sent: int
-    acked: int
-    marks: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """The uplink at this moment; counters run since the process started.
-
-    `trouble`: why there is no link, "" when there is one. `sends_unheard`: messages that the broker
-    took though nobody had subscribed. `refused_messages`: from others, that could not be taken.
-    """
-
-    online: bool
-    protocol: str
-    connections: int
-    trouble: str
-    lanes: Mapping[str, LaneStatus]
-    resends: int
-    acks_moved: int
-    acks_refused: int
-    sends_refused: int
-    sends_unheard: int
-    unreadable: int
-    refused_messages: int
-    live_sent: int
-    live_dropped: int
 
 
 class Publisher:
@@ -119,6 +80,8 @@ class Publisher:
         backoff: Backoff | None = None,
         window: int = WINDOW,
         ack_wait_us: int = ACK_WAIT_US,
+        jitter_us: int = JITTER_US,
+        state_period_s: float = STATE_PERIOD_S,
         keepalive_s: float = mqtt.KEEPALIVE_S,
         connect_timeout_s: float = mqtt.CONNECT_TIMEOUT_S,
         tell: Callable[[str], None] | None = None,
@@ -129,11 +92,10 @@ class Publisher:
         self._uplink = uplink
         self._broker = uplink.broker
         self._identity = identity
-        self._log = log
-        self._state_dir = state_dir
-        self._epoch = epoch
         self._clock = clock
-        self._backoff = backoff or Backoff(random.SystemRandom().randrange)
+        below = random.SystemRandom().randrange
+        self._backoff = backoff or Backoff(below)
+        self._state_period_s = state_period_s
         self._keepalive_s = keepalive_s
         self._connect_timeout_s = connect_timeout_s
         self._tell_line = tell or _say
@@ -145,22 +107,29 @@ class Publisher:
             uplink.consumers,
             ack=uplink.ack,
             lanes=lanes,
+            pacing=Pacing(below, jitter_us),
             window=window,
             ack_wait_us=ack_wait_us,
         )
         self._lanes = lanes
-        self._feeds: dict[str, Feed] = {}
-        self._cursors: Cursors | None = None
-        self._connections = 0
-        self._our_states: set[bytes] = set()
+        self._envelopes = Envelopes(log, epoch, self._tell)
+        self._memory = Memory(state_dir, epoch, clock, self._tell)
+        self._figures = Figures(log, self._session, lanes)
+        self._hearing = Hearing(
+            self._session,
+            clock=clock,
+            asked=self._ask,
+            moved=self._acked,
+            tell=self._tell,
+        )
+        self._asked: Asked | None = None
         self._wake = asyncio.Event()
         self._meters: Sequence[Mapping[str, Any]] | None = None
         self._metered = asyncio.Event()
-        self._settings = ""
+        self._birth = Birth(identity, uplink, log=log, epoch=epoch, lanes=lanes, tell=self._tell)
         self._reborn = asyncio.Event()
         self._port: Port | None = None
         self._trouble = "not connected yet"
-        self._refused_messages = 0
         self._live_sent = 0
         self._live_dropped = 0
 
@@ -172,8 +141,8 @@ class Publisher:
 
     def settings_in_force(self, version: str) -> None:
         """Which protection settings judge now; `birth` tells it, anew where the link stands."""
-        if version != self._settings:
-            self._settings = version
+        if version != self._birth.settings:
+            self._birth.settings = version
             self._reborn.set()
 
     def live(self, meters: Sequence[Mapping[str, Any]]) -> None:
@@ -194,7 +163,7 @@ class Publisher:
         return Status(
             online=port is not None,
             protocol="" if port is None else PROTOCOL_NAMES[port.protocol],
-            connections=self._connections,
+            connections=self._memory.connections,
             trouble=self._trouble,
             lanes={lane: self._lane_status(lane) for lane in self._lanes},
             resends=session.resends,
@@ -202,15 +171,31 @@ class Publisher:
             acks_refused=session.acks_refused,
             sends_refused=session.sends_refused,
             sends_unheard=session.sends_unheard,
-            unreadable=sum(feed.unreadable for feed in self._feeds.values()),
-            refused_messages=self._refused_messages,
+            unreadable=self._envelopes.unreadable,
+            oversize=self._envelopes.oversize,
+            refused_messages=self._hearing.refused,
+            requests_taken=session.requests_taken,
+            requests_refused=session.requests_refused + self._hearing.asks_refused,
+            never_heard=tuple(session.never_heard),
             live_sent=self._live_sent,
             live_dropped=self._live_dropped,
         )
 
-    async def run(self) -> None:
-        """Until cancelled; then it says goodbye within 2 s."""
-        self._take_up()
+    def metrics(self) -> Values:
+        """How log and delivery stand, by the names of agent/metrics.py."""
+        return self._figures.told(self.status, self._now())
+
+    def metrics_told(self) -> None:
+        """They are in the log: what is measured over an interval begins anew."""
+        self._figures.clear()
+
+    async def run(self, asked: Asked | None = None) -> None:
+        """Until cancelled; then it says goodbye within 2 s.
+
+        asked: takes a question that is to be answered in lane s; None: nobody answers.
+        """
+        self._asked = asked
+        self._memory.restore(self._session, self._lanes)
         try:
             while True:
                 try:
@@ -218,50 +203,14 @@ class Publisher:
                 except UplinkError as error:
                     await self._stay_away(error)
         finally:
-            self._save()
-            for feed in self._feeds.values():
-                feed.close()
-
-    # Before the first connection.
-
-    def _take_up(self) -> None:
-        """Go on where the last process stopped."""
-        try:
-            self._state_dir.mkdir(parents=True, exist_ok=True)
-            self._cursors = Cursors(self._state_dir / "cursors", epoch=self._epoch)
-            if self._cursors.found == "damaged":
-                self._tell("the marks are damaged: everything in the log is sent again")
-        except (OSError, StoreError) as error:
-            # Without marks everything is sent again, which consumers notice by the keys.
-            self._tell(f"{error}; going on without marks")
-        for lane in self._lanes:
-            if self._cursors is not None:
-                marks = {name: self._cursors.mark(name, lane) for name in self._session.consumers}
-                self._session.restore(lane, self._cursors.mark(SENT, lane), marks)
-
-    def _count_connection(self) -> int:
-        """The number of the connection to be tried now; on disk before anyone can hear of it."""
-        try:
-            # Its epoch never changes: unlike marks, this outlives a log that is made anew.
-            file = Cursors(self._state_dir / "connections", epoch=0)
-            number = max(self._connections, file.mark("connections", "all")) + 1
-            if file.found == "damaged":
-                # Whatever it was, it counted connections and not seconds.
-                number = max(number, self._clock.stamp(self._clock.now_us()).utc_us // 1_000_000)
-            file.advance("connections", "all", number)
-            file.save()
-        except StoreError as error:
-            self._tell(str(error))
-            number = self._connections + 1
-        self._connections = number
-        return number
+            self._memory.save(self._session, self._lanes)
+            self._envelopes.close()
 
     # One connection.
 
     async def _connection(self) -> None:
-        number = self._count_connection()
+        number = self._memory.count_connection()
         will = Will(self._topic(topics.STATE), self._state(number, online=False))
-        self._our_states = {will.payload}
         async with mqtt.connect(
             self._broker,
             f"ftu-{self._identity.site}-{self._identity.node}",
@@ -276,29 +225,36 @@ class Publisher:
             self._backoff.connected(self._clock.now_us())
             try:
                 await self._introduce(port, number)
-                await self._serve(port)
+                await self._serve(port, number)
             except asyncio.CancelledError:
                 await self._goodbye(port, number)
                 raise
             finally:
                 self._port = None
                 self._session.disconnected(self._clock.now_us())
-                self._save()
+                self._figures.lag.disconnected()
+                self._memory.save(self._session, self._lanes)
 
     async def _introduce(self, port: Port, number: int) -> None:
-        """Hear what is acknowledged already, then say that we are there."""
+        """Hear what is acknowledged already and whether to brake, then say that we are there."""
         self._look()
+        self._hearing.connected(number)
         await port.subscribe(self._topic(topics.ACK, consumer="+"))
-        host = topics.topic(topics.HOST, self._identity.site, consumer="+")
-        await self._if_allowed(port.subscribe(host))
+        site = self._identity.site
+        for other in (
+            topics.topic(topics.HOST, site, consumer="+"),
+            topics.topic(topics.DRAIN, site),
+            self._topic(topics.REPLAY),
+            self._topic(topics.ASK),
+        ):
+            await self._if_allowed(port.subscribe(other))
         state = self._state(number, online=True)
-        self._our_states.add(state)
         # What is retained there is the last word under our name, so it is asked for before ours.
         await self._if_allowed(port.subscribe(self._topic(topics.STATE)))
         await self._if_allowed(self._publish(port, topics.STATE, state))
-        await self._if_allowed(self._publish(port, topics.BIRTH, self._birth(port)))
+        await self._if_allowed(self._publish(port, topics.BIRTH, self._birth_payload(port)))
         for message in iter(port.waiting, None):
-            self._hear(message)
+            self._hearing.hear(message)
 
     async def _if_allowed(self, ceremony: Awaitable[None]) -> None:
         """Records are worth more than the ceremony around them."""
@@ -307,7 +263,7 @@ class Publisher:
         except Refused as error:
             self._tell(str(error))
 
-    async def _serve(self, port: Port) -> None:
+    async def _serve(self, port: Port, number: int) -> None:
         """Everything that goes on while the link stands; ends by an UplinkError."""
         self._session.connected(self._clock.now_us(), port.receive_maximum)
         self._port, self._trouble = port, ""
@@ -321,6 +277,8 @@ class Publisher:
                 tasks.create_task(self._show(port), name="send live values")
                 tasks.create_task(self._tell_anew(port), name="tell other settings")
                 tasks.create_task(self._keep(), name="keep marks")
+                tasks.create_task(self._tell_state(port, number), name="tell state")
+                tasks.create_task(self._miss(), name="miss consumers")
                 # Waiting in the body: a group that is only waited for at its end leaves, before
                 # Python 3.13, its own cancellation counted on this task (cpython #116720).
                 await asyncio.get_running_loop().create_future()
@@ -341,8 +299,7 @@ class Publisher:
             self._wake.clear()
             self._look()
             while due := self._session.next_send(self._clock.now_us()):
-                lane, first, resent = due
-                message = self._message(port, lane, first, resent=resent)
+                message = self._message(port, due)
                 if message is not None:
                     tasks.create_task(self._deliver(port, *message))
             await self._sleep()
@@ -352,19 +309,23 @@ class Publisher:
         try:
             code = await port.publish(topic, payload)
         except Refused as error:
+            code = error.code
             self._tell(str(error))
-            self._session.published(token, False, self._clock.now_us())
+        now_us = self._clock.now_us()
+        if code == reasons.QUOTA_EXCEEDED:
+            self._session.exhausted(token, now_us)
+        elif code == mqtt.NO_SUBSCRIBERS:
+            self._tell(f"{topic}: nobody has subscribed; the records wait")
+            self._session.unheard(token, now_us)
         else:
-            if code == mqtt.NO_SUBSCRIBERS:
-                self._tell(f"{topic}: nobody has subscribed; the records wait")
-                self._session.unheard(token, self._clock.now_us())
-            else:
-                self._session.published(token, True, self._clock.now_us())
+            self._session.published(token, code < reasons.FAILURE, now_us)
+        ok = code < reasons.FAILURE and code != mqtt.NO_SUBSCRIBERS
+        self._figures.lag.answered(token, now_us, ok=ok)
         self._wake.set()
 
     async def _listen(self, port: Port) -> None:
         async for message in port.messages():
-            self._hear(message)
+            self._hearing.hear(message)
             self._wake.set()
 
     async def _show(self, port: Port) -> None:
@@ -385,12 +346,29 @@ class Publisher:
         while True:
             await self._reborn.wait()
             self._reborn.clear()
-            await self._if_allowed(self._publish(port, topics.BIRTH, self._birth(port)))
+            await self._if_allowed(self._publish(port, topics.BIRTH, self._birth_payload(port)))
 
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(SAVE_PERIOD_S)
-            self._save()
+            self._memory.save(self._session, self._lanes)
+
+    async def _tell_state(self, port: Port, number: int) -> None:
+        """How log and delivery stand, where that has changed."""
+        told: Mapping[str, int] = {}
+        while True:
+            figures = self._figures.glance(self.metrics())
+            if figures != told:
+                told = figures
+                state = self._state(number, online=True, figures=figures)
+                await self._if_allowed(self._publish(port, topics.STATE, state))
+            await asyncio.sleep(self._state_period_s)
+
+    async def _miss(self) -> None:
+        """A required consumer whose name nobody knows would hold up every lane for ever."""
+        await asyncio.sleep(NEVER_HEARD_S)
+        for name in self._session.never_heard:
+            self._tell(f"consumer {name} is required and was never heard of; the records wait")
 
     async def _goodbye(self, port: Port, number: int) -> None:
         with contextlib.suppress(UplinkError, TimeoutError):
@@ -435,138 +413,67 @@ class Publisher:
         """How far each lane reaches now."""
         for lane in self._lanes:
             try:
-                if lane not in self._feeds:
-                    start = self._session.sent(lane) + 1
-                    self._feeds[lane] = Feed(self._log, lane, start=start, tell=self._tell)
-                self._session.available(lane, self._feeds[lane].grow())
+                start = self._session.sent(lane) + 1
+                self._session.available(lane, self._envelopes.grow(lane, start))
             except StoreError as error:
                 self._tell(str(error))
 
-    def _message(
-        self, port: Port, lane: str, first: int, *, resent: bool
-    ) -> tuple[int, str, bytes] | None:
+    def _message(self, port: Port, due: Due) -> tuple[int, str, bytes] | None:
         """(token, topic, payload) of the message due; None when the log refuses, for a while."""
+        lane, first, last, why = due
         topic = self._topic(topics.LANES[lane])
-        limit = port.payload_limit(topic, ENVELOPE_BYTES)
-        flags = wire.REPLAY if resent else 0
+        limit = max(1, port.payload_limit(topic, ENVELOPE_BYTES))
+        now = self._now()
         try:
-            items = self._feeds[lane].items(first)
-            if not items:
-                raise StoreError(str(self._log), f"lane {lane}: seq {first} is not there any more")
+            payload, last, logged = self._envelopes.make(
+                lane, first, last, limit=limit, again=why != HEAD
+            )
         except StoreError as error:
             self._tell(str(error))
-            token = self._session.sending(lane, first, first)
-            self._session.published(token, False, self._clock.now_us())
+            token = self._session.sending(lane, first, first, now_us=now.mono_us)
+            self._session.published(token, False, now.mono_us)
             return None
-        envelope, taken = wire.envelope(self._epoch, lane, items, limit, flags)
-        last = last_of(items[taken - 1])
-        self._session.available(lane, last + 1)
-        return self._session.sending(lane, first, last), topic, cbor.dumps(envelope)
+        token = self._session.sending(
+            lane, first, last, now_us=now.mono_us, size=len(payload), requested=why == REQUEST
+        )
+        if why == HEAD and logged is not None:
+            self._figures.lag.sent(token, lane, last, logged, now)
+        return token, topic, payload
 
-    def _save(self) -> None:
-        """Bring the marks to disk; without a disk they stay in memory."""
-        if self._cursors is None:
-            return
-        try:
-            for lane in self._lanes:
-                self._cursors.advance(SENT, lane, self._session.sent(lane))
-                for name, mark in self._session.marks(lane).items():
-                    self._cursors.advance(name, lane, mark)
-            self._cursors.save()
-        except StoreError as error:
-            self._tell(str(error))
+    # What came in.
 
-    # What comes in.
+    def _acked(self, lane: str) -> None:
+        """An acknowledgement moved a mark."""
+        self._figures.lag.acked(lane, self._session.acked(lane), self._clock.now_us())
 
-    def _hear(self, message: Message) -> None:
-        """An acknowledgement or a presence; anything else is counted and told."""
-        if not message.payload:  # a retained message that somebody has removed
-            return
-        try:
-            name, _, _, consumer = topics.parse(message.topic)
-            if name == topics.ACK and consumer is not None:
-                self._hear_ack(consumer, *cbor.parsed(message.payload, wire.open_ack))
-            elif name == topics.HOST and consumer is not None:
-                online, _, _ = cbor.parsed(message.payload, wire.open_state)
-                # One that was retained was there before us, and we begin at its mark anyway.
-                if online and not message.retained:
-                    self._session.returned(consumer, self._clock.now_us())
-            elif name == topics.STATE:
-                self._hear_state(message.payload)
-        except (RecordError, ValueError) as error:
-            self._refused_messages += 1
-            self._tell(f"{reasons.quoted(message.topic)}: {error}")
-
-    def _hear_state(self, payload: bytes) -> None:
-        """Another device that speaks under our name. Raises: Ended.
-
-        Many brokers throw out the older of two clients without a word (mosquitto 2.0 does), and
-        then this is how they learn of each other. A lower number may be our own of the past; and
-        a broker that ends may say our will while it still listens to us.
-        """
-        _, number, _ = cbor.parsed(payload, wire.open_state)
-        if number >= self._connections and payload not in self._our_states:
-            code = reasons.TAKEN_OVER
-            told = reasons.described(code, "state of another device heard")
-            raise Ended(self._broker_name(), told, code)
-
-    def _hear_ack(self, consumer: str, epoch: int, marks: dict[str, int]) -> None:
-        now_us = self._clock.now_us()
-        for lane, mark in sorted(marks.items()):
-            verdict = self._session.acknowledged(consumer, epoch, lane, mark, now_us)
-            if verdict in REFUSALS:
-                what = REFUSALS[verdict]
-                self._tell(f"{consumer} acknowledges lane {lane} up to {mark}: refused, {what}")
+    def _ask(self, token: str, what: str, of: str | None) -> None:
+        if self._asked is not None:
+            self._asked(token, what, of)
 
     # Payloads.
 
-    def _birth(self, port: Port) -> bytes:
-        identity, uplink = self._identity, self._uplink
-        stamp = self._clock.stamp(self._clock.now_us())
-        versions, config_hash = dict(identity.versions), identity.config_hash
-        if self._settings:
-            versions["settings"] = self._settings
-            together = sha256(config_hash + self._settings.encode())
-            config_hash = together.digest()[: len(config_hash)]
-        return cbor.dumps(
-            wire.birth(
-                node=identity.node,
-                model=identity.model,
-                versions=versions,
-                config_hash=config_hash,
-                lanes={lane: self._lane_state(lane) for lane in self._lanes},
-                clock=(stamp.boot, stamp.mono_us, stamp.utc_us, stamp.source, stamp.error_us),
-                protocol=PROTOCOL_NAMES[port.protocol],
-                ack=uplink.ack,
-                consumers=list(uplink.consumers),
-            )
-        )
-
-    def _lane_state(self, lane: str) -> tuple[int, int, int, list[tuple[int, int, str]]]:
+    def _birth_payload(self, port: Port) -> bytes:
         self._look()
-        lowest, lost = 1, []
-        try:
-            lowest = lowest_seq(self._log, lane)
-            losses = declared_losses(self._log, lane)
-            lost = [(loss.first, loss.last, loss.reason) for loss in losses]
-        except (OSError, StoreError) as error:
-            self._tell(str(error))
-        next_seq = self._feeds[lane].next_seq if lane in self._feeds else lowest
-        return self._epoch, lowest, next_seq, lost
+        return self._birth.payload(PROTOCOL_NAMES[port.protocol], self._envelopes, self._now())
 
     def _lane_status(self, lane: str) -> LaneStatus:
         session = self._session
-        next_seq = self._feeds[lane].next_seq if lane in self._feeds else session.sent(lane) + 1
+        next_seq = self._envelopes.next_seq(lane) or session.sent(lane) + 1
         return LaneStatus(next_seq, session.sent(lane), session.acked(lane), session.marks(lane))
 
     def _live_payload(self, meters: Sequence[Mapping[str, Any]]) -> bytes:
-        stamp = self._clock.stamp(self._clock.now_us())
+        stamp = self._now()
         rows = [entries.meter_row(meter) for meter in meters]
         return cbor.dumps(wire.live(stamp.utc_us, stamp.mono_us, rows))
 
-    def _state(self, number: int, *, online: bool) -> bytes:
-        utc_us = self._clock.stamp(self._clock.now_us()).utc_us
-        return cbor.dumps(wire.state(online, number, utc_us))
+    def _state(
+        self, number: int, *, online: bool, figures: Mapping[str, int] | None = None
+    ) -> bytes:
+        told = None if figures is None else dict(figures)
+        return cbor.dumps(wire.state(online, number, self._now().utc_us, told))
+
+    def _now(self) -> Stamp:
+        return self._clock.stamp(self._clock.now_us())
 
     async def _publish(self, port: Port, name: str, payload: bytes) -> None:
         """Publish on one of our own topics, as the table says."""

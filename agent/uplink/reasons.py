@@ -16,6 +16,7 @@ UNSUPPORTED_PROTOCOL = 0x84
 BAD_CREDENTIALS, NOT_AUTHORISED = 0x86, 0x87
 TAKEN_OVER = 0x8E
 PACKET_TOO_LARGE = 0x95
+QUOTA_EXCEEDED = 0x97
 NO_RETAIN, NO_QOS_1 = 0x9A, 0x9B
 NO_WILDCARDS = 0xA2
 
@@ -41,7 +42,7 @@ _ADVICE = {
     0x89: "it has too much to do",
     0x8A: "it has locked this terminal out",
     TAKEN_OVER: "another device uses this terminal's identity; one of the two needs another id",
-    0x97: "it has set us a limit, and we have reached it",
+    QUOTA_EXCEEDED: "it has set us a limit, and we have reached it",
     NO_RETAIN: "it keeps no retained messages, which the uplink needs",
     NO_QOS_1: "it does not confirm messages, which the uplink needs",
     0x9C: _ELSEWHERE,

@@ -8,22 +8,36 @@ Each lane is sent along one head, from the oldest record that was never sent to 
 it every required consumer has a cursor: it runs with the head while all is well, and falls back to
 its mark + 1 when the link was lost, when its presence returned, or when no acknowledgement came in
 time. A consumer that gives no sign of life is resent `window` messages, then waits for the next
-try: the others lose nothing by it, and the link is not flooded for nobody.
+try: the others lose nothing by it, and the link is not flooded for nobody. What somebody asked for
+by name goes beside all this and moves no cursor.
+
+Alarms and states (lanes a and s) go first and at once. History, waveforms and what was asked for
+take turns behind them, drills come last, and all of these obey the pacing (pacing.py).
 
 Records, bytes, topics and clocks stay outside: seqs and microseconds go in and out.
 """
 
+from agent.uplink.lane import Follower, Lane
+from agent.uplink.pacing import Pacing, Room
+from agent.uplink.requests import Requests
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    Message = tuple["_Lane", int, int, int | None]
+    # lane, first seq, last seq that it may carry, one of HEAD, RESEND, REQUEST
+    Due = tuple[str, int, int, str]
 
-# Strict priority: waveforms are large and wait for the rest, drills stand behind all that is real.
 LANES = "ashwx"
 # Lanes that always find room in the window, so that neither history nor a drill ever stands before
 # an alarm.
 RESERVED = "as"
+# These take turns, and so does what was asked for; drills stand behind all that is real.
+IN_TURN = "hw"
+
+# Why a message is due: sent for the first time, again because nobody acknowledged it, or again
+# because somebody asked for it.
+HEAD, RESEND, REQUEST = "head", "resend", "request"
 
 # Eight messages of 8 KiB keep a 1 Mbit/s link with half a second of delay busy.
 WINDOW = 8
@@ -45,62 +59,29 @@ UNHEARD_LONGEST_US = 8_000_000
 PUBACK = "puback"
 
 
-class _Follower:
-    """One required consumer on one lane.
-
-    `mark`: every seq up to it is acknowledged. `behind`: what it says instead since it has lost its
-    memory, else None. `cursor`: what would be resent next on its behalf; equal to the lane's head
-    when there is nothing to resend. `left`: messages that may still be resent without a sign of
-    life. `deadline_us`: when its silence makes us resend.
+class _Message:
+    """A message that waits for its PUBACK. `from_head`: the first seq in it that was never sent
+    before; `until_us`: deadline of the request that it answers.
     """
 
-    def __init__(self, window: int, ack_wait_us: int) -> None:
-        self.mark = 0
-        self.behind: int | None = None
-        self.recalled_us: int | None = None
-        self.cursor = 1
-        self.left = window
-        self.wait_us = ack_wait_us
-        self.deadline_us: int | None = None
-
-    def has(self) -> int:
-        """The seq up to which it has everything, by its own word."""
-        return self.mark if self.behind is None else self.behind
-
-
-class _Lane:
-    """One lane: `next` is the first seq not on disk, `head` the first that was never sent."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.next = 1
-        self.head = 1
-        self.sent = 0
-        self.confirmed = 0
-        self.hold_us = 0
-        self.hold_until_us = 0
-        self.followers: dict[str, _Follower] = {}
-
-    def first_due(self) -> int | None:
-        """Seq from which to send next; None when there is nothing to send."""
-        first = self.head
-        for follower in self.followers.values():
-            if follower.cursor < first and follower.left > 0:
-                first = follower.cursor
-        return first if first < self.next else None
-
-    def raise_head(self) -> None:
-        """What one consumer has acknowledged was sent, whatever we remember of it."""
-        for follower in self.followers.values():
-            self.head = max(self.head, follower.mark + 1)
+    def __init__(self, lane: "Lane", first: int, last: int, requested: bool, now_us: int) -> None:
+        self.lane = lane
+        self.first = first
+        self.last = last
+        self.from_head = max(first, lane.head) if last >= lane.head else None
+        self.requested = requested
+        self.until_us: "int | None" = None
+        self.sent_us = now_us
+        self.yields = requested or lane.name not in RESERVED
 
 
 class Session:
     """The delivery of one log to its required consumers over one broker.
 
     `consumers`: names of those whose acknowledgement is required. `ack`: "consumer", or "puback",
-    the declared weaker mode where the broker's word is enough. Keyword arguments are limits; the
-    constants above give their defaults and reasons. Times are monotonic. [us]
+    the declared weaker mode where the broker's word is enough. `pacing`: None: of its own, without
+    jitter. Keyword arguments are limits; the constants above give their defaults and reasons.
+    Times are monotonic. [us]
     """
 
     def __init__(
@@ -110,6 +91,7 @@ class Session:
         *,
         ack: str = "consumer",
         lanes: str = LANES,
+        pacing: "Pacing | None" = None,
         window: int = WINDOW,
         reserve: int = RESERVE,
         ack_wait_us: int = ACK_WAIT_US,
@@ -123,30 +105,35 @@ class Session:
         if not self.consumers:
             raise ValueError("consumers (); expected at least one name, or ack = puback")
         self.is_connected = False
+        self.pacing = pacing or Pacing()
         self.resends = 0
         self.rewinds = 0
         self.acks_moved = 0
         self.acks_refused = 0
         self.sends_refused = 0
         self.sends_unheard = 0
+        self.requests_taken = 0
+        self.requests_refused = 0
+        self._requests = Requests()
+        self._heard: "set[str]" = set()
         self._window = window
         self._window_now = window
         self._reserve = reserve
+        self._room = Room(window - reserve)
         self._ack_wait_us = ack_wait_us
         self._ack_wait_longest_us = max(ack_wait_us, ack_wait_longest_us)
         self._since_share = 0
+        self._turns = [name for name in lanes if name in IN_TURN] + [REQUEST]
         self._token = 0
-        self._in_flight: dict[int, "Message"] = {}
-        self._lanes = {}
+        self._in_flight: "dict[int, _Message]" = {}
+        self._lanes: "dict[str, Lane]" = {}
         for name in lanes:
-            self._lanes[name] = lane = _Lane(name)
-            for consumer in self.consumers:
-                lane.followers[consumer] = _Follower(window, ack_wait_us)
+            self._lanes[name] = Lane(name, self.consumers, window, ack_wait_us)
         self._names = lanes
 
     # What is known from before, and what is on disk.
 
-    def restore(self, lane: str, sent: int, marks: dict[str, int]) -> None:
+    def restore(self, lane: str, sent: int, marks: "dict[str, int]") -> None:
         """Take up the persisted cursors of `lane`; consumers no longer required are left out."""
         state = self._lanes[lane]
         state.sent = max(state.sent, sent)
@@ -155,6 +142,8 @@ class Session:
             if follower is not None:
                 follower.mark = max(follower.mark, mark)
                 follower.cursor = max(follower.cursor, follower.mark + 1)
+                if mark:
+                    self._heard.add(consumer)
         state.head = max(state.head, state.sent + 1)
         state.raise_head()
 
@@ -165,7 +154,7 @@ class Session:
 
     # What happened.
 
-    def connected(self, now_us: int, receive_maximum: int | None = None) -> None:
+    def connected(self, now_us: int, receive_maximum: "int | None" = None) -> None:
         """The link stands: resume every lane from the acknowledged marks.
 
         `receive_maximum`: the broker's own limit of messages in flight, where it states one.
@@ -176,7 +165,10 @@ class Session:
         self._window_now = self._window
         if receive_maximum is not None:
             self._window_now = max(1, min(self._window, receive_maximum))
+        self._room.connected()
+        self.pacing.connected(now_us)
         for lane in self._lanes.values():
+            lane.next_before = lane.next
             lane.hold_us = lane.hold_until_us = 0
             for follower in lane.followers.values():
                 self._rewind(lane, follower)
@@ -185,16 +177,26 @@ class Session:
     def disconnected(self, now_us: int) -> None:  # noqa: ARG002  all inputs carry their instant
         """The link is gone: whatever lacks its PUBACK counts as never sent."""
         self.is_connected = False
+        for message in self._in_flight.values():
+            self._ask_again(message)
         self._in_flight.clear()
         for lane in self._lanes.values():
             lane.head = lane.sent + 1
             lane.raise_head()
+
+    def brake(
+        self, bytes_s: "int | None", jitter_us: "int | None", holds_old: bool, now_us: int
+    ) -> None:
+        """The fleet's brake; None, None, False: there is none. See Pacing.brake."""
+        self.pacing.brake(bytes_s, jitter_us, holds_old, now_us)
 
     def returned(self, consumer: str, now_us: int) -> None:  # noqa: ARG002
         """The presence of `consumer` came back: resend all that it did not acknowledge.
 
         A presence that is not required still ends a pause: somebody is there to listen.
         """
+        if consumer in self.consumers:
+            self._heard.add(consumer)
         for lane in self._lanes.values():
             lane.hold_us = lane.hold_until_us = 0
             follower = lane.followers.get(consumer)
@@ -211,39 +213,83 @@ class Session:
         """
         if consumer not in self.consumers:
             return "optional"
-        verdict = self._verdict(consumer, epoch, lane, mark)
-        if verdict in ("epoch", "lane", "beyond"):
+        verdict = self._misfit(epoch, lane, mark)
+        if verdict:
             self.acks_refused += 1
             return verdict
-        follower = self._lanes[lane].followers[consumer]
-        if verdict == "behind":
-            self._recall(self._lanes[lane], follower, max(0, mark), now_us)
-        else:
-            follower.behind = None
-            follower.cursor = max(follower.cursor, mark + 1)
-        if verdict == "moved":
-            self.acks_moved += 1
-            self._move(self._lanes[lane], consumer, mark, now_us)
-        return verdict
+        self._heard.add(consumer)
+        state = self._lanes[lane]
+        follower = state.followers[consumer]
+        if mark < follower.mark:
+            self._recall(state, follower, max(0, mark), now_us)
+            return "behind"
+        follower.behind = None
+        follower.cursor = max(follower.cursor, mark + 1)
+        if mark == follower.mark:
+            return "known"
+        self.acks_moved += 1
+        self._move(state, consumer, mark, now_us)
+        return "moved"
 
-    def sending(self, lane: str, first: int, last: int) -> int:
-        """A message with the seqs first..last of `lane` goes out now; answers its token."""
+    def requested(
+        self,
+        epoch: int,
+        lane: str,
+        first: int,
+        last: int,
+        now_us: int,
+        until_us: "int | None" = None,
+    ) -> str:
+        """Somebody asks for first..last of `lane` again, for use before `until_us`.
+
+        Returns: "taken", or, refused and counted, "epoch", "lane", "beyond", "late" or "many".
+        """
+        verdict = self._misfit(epoch, lane, last)
+        if not verdict and until_us is not None and until_us <= now_us:
+            verdict = "late"
+        if not verdict:
+            # What was never sent comes anyway.
+            last = min(last, self._lanes[lane].head - 1)
+            if first <= last and not self._requests.add(lane, first, last, until_us):
+                verdict = "many"
+        if verdict:
+            self.requests_refused += 1
+        else:
+            self.requests_taken += 1
+        return verdict or "taken"
+
+    def sending(
+        self,
+        lane: str,
+        first: int,
+        last: int,
+        *,
+        now_us: int,
+        size: int = 0,
+        requested: bool = False,
+    ) -> int:
+        """A message with the seqs first..last of `lane`, so many bytes, goes out now.
+
+        `requested`: it was due as a REQUEST. Returns: its token.
+        """
         state = self._lanes[lane]
         if not 0 < first <= last < state.next:
             raise ValueError(f"lane {lane}: {first}..{last}; expected seqs below {state.next}")
-        from_head = max(first, state.head) if last >= state.head else None
+        message = _Message(state, first, last, requested, now_us)
+        self.pacing.sent(size, now_us, self._is_paced(state))
         if first < state.head:
             self.resends += 1
-        for follower in state.followers.values():
-            if first <= follower.cursor <= last:
-                if follower.cursor < state.head:
-                    follower.left = max(0, follower.left - 1)
-                follower.cursor = last + 1
-        if from_head is not None:
-            state.head = last + 1
-        self._since_share = self._since_share + 1 if lane in RESERVED else 0
+        if requested:
+            message.until_us = self._requests.sent(lane, first, last)
+        else:
+            state.passes(first, last)
+        self._since_share = 0 if message.yields else self._since_share + 1
+        place = REQUEST if requested else lane
+        if place in self._turns:
+            self._turns.remove(place)
+            self._turns.append(place)
         self._token += 1
-        self._in_flight[self._token] = (state, first, last, from_head)
+        self._in_flight[self._token] = message
         return self._token
 
     def published(self, token: int, ok: bool, now_us: int) -> None:
@@ -254,9 +300,16 @@ class Session:
         if ok:
             message = self._in_flight.pop(token, None)
             if message is not None:
-                self._delivered(message[0], message[2], now_us)
+                self._room.answered(now_us - message.sent_us)
+                self._delivered(message.lane, message.last, now_us)
         elif self._take_back(token, HOLD_LONGEST_US, now_us):
             self.sends_refused += 1
+
+    def exhausted(self, token: int, now_us: int) -> None:
+        """The broker refused the message `token` because of a quota: the backlog slows down."""
+        if self._take_back(token, HOLD_LONGEST_US, now_us):
+            self.sends_refused += 1
+            self.pacing.exhausted(now_us)
 
     def unheard(self, token: int, now_us: int) -> None:
         """The broker took the message `token`, but nobody had subscribed: it counts as not sent."""
@@ -265,49 +318,51 @@ class Session:
 
     # What to do.
 
-    def next_send(self, now_us: int) -> tuple[str, int, bool] | None:
-        """The next message: (lane, first seq, whether it is a resend); None: nothing may go now."""
+    def next_send(self, now_us: int) -> "Due | None":
+        """The next message: (lane, first seq, last seq that it may carry, why); None: nothing may
+        go now.
+        """
         if not self.is_connected:
             return None
         self._expire(now_us)
-        in_flight = len(self._in_flight)
-        if in_flight >= self._window_now:
+        if len(self._in_flight) >= self._window_now:
             return None
-        room = self._room_for_history()
-        for name in self._order():
-            lane = self._lanes[name]
-            if lane.hold_until_us > now_us or (room <= 0 and name not in RESERVED):
-                continue
-            first = lane.first_due()
-            if first is not None:
-                return name, first, first < lane.head
+        ready_us = self.pacing.ready_at(now_us)
+        may_pace = ready_us is not None and ready_us <= now_us
+        for due in self._dues(now_us):
+            if may_pace or not self._is_paced(self._lanes[due[0]]):
+                return due
         return None
 
-    def wake_at(self, now_us: int) -> int | None:
+    def wake_at(self, now_us: int) -> "int | None":
         """The instant at which `next_send` may answer differently by itself; None: never. [us]"""
         if not self.is_connected:
             return None
-        soonest: int | None = None
+        instants: "list[int | None]" = []
         for lane in self._lanes.values():
-            instants = [follower.deadline_us for follower in lane.followers.values()]
+            instants += [follower.deadline_us for follower in lane.followers.values()]
             if lane.hold_until_us > now_us:
                 instants.append(lane.hold_until_us)
-            for instant_us in instants:
-                if instant_us is not None and (soonest is None or instant_us < soonest):
-                    soonest = instant_us
-        return soonest
+        paced_us = self.pacing.ready_at(now_us)
+        if paced_us is not None and paced_us > now_us:
+            for due in self._dues(now_us):
+                if self._is_paced(self._lanes[due[0]]):
+                    instants.append(paced_us)
+                    break
+        known = [instant_us for instant_us in instants if instant_us is not None]
+        return min(known) if known else None
 
     # What stands.
 
     def acked(self, lane: str) -> int:
         """Every required consumer has acknowledged every seq of `lane` up to this one."""
-        return min([follower.mark for follower in self._lanes[lane].followers.values()])
+        return self._lanes[lane].acked()
 
     def sent(self, lane: str) -> int:
         """The broker has confirmed every seq of `lane` up to this one, at least once."""
         return self._lanes[lane].sent
 
-    def marks(self, lane: str) -> dict[str, int]:
+    def marks(self, lane: str) -> "dict[str, int]":
         """The acknowledged mark of each required consumer on `lane`."""
         followers = self._lanes[lane].followers
         return {consumer: followers[consumer].mark for consumer in self.consumers}
@@ -321,18 +376,26 @@ class Session:
         """Messages that wait for their PUBACK."""
         return len(self._in_flight)
 
-    def _verdict(self, consumer: str, epoch: int, lane: str, mark: int) -> str:
+    @property
+    def requests(self) -> int:
+        """Ranges that somebody has asked for and that have not gone yet."""
+        return len(self._requests)
+
+    @property
+    def never_heard(self) -> "list[str]":
+        """Required consumers of which nobody has ever seen a sign: a name may be wrong."""
+        return [name for name in self.consumers if name not in self._heard and name != PUBACK]
+
+    def _misfit(self, epoch: int, lane: str, seq: int) -> str:
+        """Why the seq `seq` of this log cannot be meant; "" when it can."""
         if epoch != self.epoch:
             return "epoch"
         state = self._lanes.get(lane)
         if state is None:
             return "lane"
-        if mark >= state.next:
-            return "beyond"
-        known = state.followers[consumer].mark
-        return "moved" if mark > known else "known" if mark == known else "behind"
+        return "beyond" if seq >= state.next else ""
 
-    def _move(self, lane: "_Lane", consumer: str, mark: int, now_us: int) -> None:
+    def _move(self, lane: "Lane", consumer: str, mark: int, now_us: int) -> None:
         """A sign of life: the mark rises, resending may go on, the wait begins anew."""
         follower = lane.followers[consumer]
         follower.mark = mark
@@ -344,7 +407,7 @@ class Session:
         lane.hold_us = lane.hold_until_us = 0
         lane.raise_head()
 
-    def _recall(self, lane: "_Lane", follower: "_Follower", mark: int, now_us: int) -> None:
+    def _recall(self, lane: "Lane", follower: "Follower", mark: int, now_us: int) -> None:
         """It has less than it once acknowledged: it gets again what is still on disk.
 
         At most once in the time that an acknowledgement may take, because two consumers under one
@@ -364,14 +427,14 @@ class Session:
         elif follower.deadline_us is None:
             follower.deadline_us = recalled_us + self._ack_wait_us
 
-    def _rewind(self, lane: "_Lane", follower: "_Follower") -> None:
+    def _rewind(self, lane: "Lane", follower: "Follower") -> None:
         follower.cursor = follower.has() + 1
         follower.left = self._window
         follower.deadline_us = None
         if follower.cursor < lane.head:
             self.rewinds += 1
 
-    def _delivered(self, lane: "_Lane", last: int, now_us: int) -> None:
+    def _delivered(self, lane: "Lane", last: int, now_us: int) -> None:
         lane.hold_us = 0
         lane.confirmed = max(lane.confirmed, last)
         lane.sent = max(lane.sent, self._confirmed_head(lane) - 1)
@@ -381,12 +444,12 @@ class Session:
             if last > follower.has() and follower.deadline_us is None:
                 follower.deadline_us = now_us + follower.wait_us
 
-    def _confirmed_head(self, lane: "_Lane") -> int:
+    def _confirmed_head(self, lane: "Lane") -> int:
         """First seq of the lane's forward run that the broker has not confirmed."""
         lowest = lane.head
-        for other, _, _, from_head in self._in_flight.values():
-            if other is lane and from_head is not None and from_head < lowest:
-                lowest = from_head
+        for other in self._in_flight.values():
+            if other.lane is lane and other.from_head is not None and other.from_head < lowest:
+                lowest = other.from_head
         return lowest
 
     def _take_back(self, token: int, hold_longest_us: int, now_us: int) -> bool:
@@ -394,19 +457,22 @@ class Session:
         message = self._in_flight.pop(token, None)
         if message is None:
             return False
-        lane, first, _, from_head = message
-        if from_head is not None:
-            lane.head = min(lane.head, from_head)
-            lane.raise_head()
-        for follower in lane.followers.values():
-            if follower.cursor > first:
-                follower.cursor = max(follower.has() + 1, first)
-                follower.left = self._window
+        lane = message.lane
+        if message.requested:
+            self._ask_again(message)
+        else:
+            lane.goes_back(message.first, message.from_head, self._window)
         # What was in flight beside it shares its fate and its pause.
         if lane.hold_until_us <= now_us:
             lane.hold_us = min(hold_longest_us, max(HOLD_US, lane.hold_us * 2))
             lane.hold_until_us = now_us + lane.hold_us
         return True
+
+    def _ask_again(self, message: "_Message") -> None:
+        """What was asked for and did not arrive waits again."""
+        if message.requested:
+            first, last = message.first, message.last
+            self._requests.add(message.lane.name, first, last, message.until_us)
 
     def _expire(self, now_us: int) -> None:
         """Silence since the PUBACK: resend, and wait twice as long for the next sign."""
@@ -416,17 +482,49 @@ class Session:
                     self._rewind(lane, follower)
                     follower.wait_us = min(self._ack_wait_longest_us, follower.wait_us * 2)
 
-    def _room_for_history(self) -> int:
-        """How many messages of lanes without reserved room may still join the window."""
-        history = 0
-        for lane, _, _, _ in self._in_flight.values():
-            if lane.name not in RESERVED:
-                history += 1
-        # With a window too small to share, history goes alone or not at all.
-        return max(1, self._window_now - self._reserve) - history
+    # What is due, in the order in which it may go; pacing is not asked here.
 
-    def _order(self) -> str:
+    def _dues(self, now_us: int) -> "Iterator[Due]":
+        has_room = self._has_room()
+        for place in self._order():
+            if place in RESERVED or has_room:
+                due = self._requested(now_us) if place == REQUEST else self._due(place, now_us)
+                if due is not None:
+                    yield due
+
+    def _due(self, name: str, now_us: int) -> "Due | None":
+        lane = self._lanes[name]
+        first = None if lane.hold_until_us > now_us else lane.first_due()
+        if first is None:
+            return None
+        return name, first, lane.next - 1, RESEND if first < lane.head else HEAD
+
+    def _requested(self, now_us: int) -> "Due | None":
+        for name in self._names:
+            lane = self._lanes[name]
+            if lane.hold_until_us <= now_us:
+                wanted = self._requests.first(name, lane.head, now_us)
+                if wanted is not None:
+                    return name, wanted[0], wanted[1], REQUEST
+        return None
+
+    def _order(self) -> "list[str]":
+        first = [name for name in self._names if name in RESERVED]
+        last = [name for name in self._names if name not in RESERVED + IN_TURN]
         if self._since_share < SHARE_EVERY - 1:
-            return self._names
-        shared = [name for name in self._names if name not in RESERVED]
-        return "".join(shared) + "".join([name for name in self._names if name in RESERVED])
+            return first + self._turns + last
+        return self._turns + last + first
+
+    def _has_room(self) -> bool:
+        """Whether a message that is no alarm may join the window."""
+        under_way = sum([1 for message in self._in_flight.values() if message.yields])
+        # With a window too small to share, history goes alone or not at all.
+        return under_way < min(self._room.now, max(1, self._window_now - self._reserve))
+
+    def _is_paced(self, lane: "Lane") -> bool:
+        """Whether the pacing holds the lane: alarms and states only as far as the brake says so,
+        and only until something new has joined them, because they keep their order.
+        """
+        if lane.name not in RESERVED:
+            return True
+        return self.pacing.holds_old and lane.next == lane.next_before

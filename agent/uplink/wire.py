@@ -52,6 +52,10 @@ LOST_TOLD = 32
 # What a node can be asked: a waveform record, whether it is there.
 ASKED = ("record", "probe")
 LONGEST_TOKEN = 64
+# A day: beyond it a start is a pause, which the brake says by its rate.
+LONGEST_JITTER_S = 86_400
+# What `state` tells of the uplink's health is a glance; the whole stands in METRICS records.
+STATE_FIGURES = 16
 
 _U64 = (1 << 64) - 1
 _I63 = (1 << 63) - 1
@@ -171,15 +175,23 @@ def open_birth(item: "Item") -> "dict[str, Any]":
     }
 
 
-def state(online: bool, conn: int, utc_us: "int | None" = None) -> "Map":
+def state(
+    online: bool,
+    conn: int,
+    utc_us: "int | None" = None,
+    figures: "dict[str, int] | None" = None,
+) -> "Map":
     """Whether a node, or a consumer, is there.
 
     conn: counts its connections and is never reset, so that the will of an old one is told from
-    the word of the new one; utc_us: when it was written, for a will when it was left behind.
+    the word of the new one; utc_us: when it was written, for a will when it was left behind;
+    figures: how log and delivery stand, by the names of agent/metrics.py.
     """
-    told = {0: VERSION, 1: 1 if online else 0, 2: conn}
+    told: "Map" = {0: VERSION, 1: 1 if online else 0, 2: conn}
     if utc_us is not None:
         told[3] = utc_us
+    if figures:
+        told[4] = dict(figures)
     return told
 
 
@@ -190,7 +202,18 @@ def open_state(item: "Item") -> "tuple[bool, int, int | None]":
     utc_us = item.get(3)
     if utc_us is not None:
         _whole(utc_us, "UTC", -_I63, _I63)
+    figures_of(item)
     return online == 1, _whole(item.get(2), "conn", 0, _I63), utc_us
+
+
+def figures_of(item: "Map") -> "dict[str, int]":
+    """How log and delivery stood when a state was written. Raises: ValueError."""
+    figures = _map(item.get(4, {}), "figures")
+    if len(figures) > STATE_FIGURES:
+        raise ValueError(f"{len(figures)} figures; expected at most {STATE_FIGURES}")
+    for name, value in figures.items():
+        _whole(value, _text(name, "figure"), -_I63, _I63)
+    return figures
 
 
 def ack(epoch: int, marks: "dict[str, int]") -> "Map":
@@ -244,20 +267,30 @@ def open_ask(item: "Item") -> "tuple[str, str, str | None, int | None]":
     return token, what, of, _deadline(item.get(4))
 
 
-def drain(bytes_a_second: "int | None" = None, jitter_s: "int | None" = None) -> "Map":
-    """The fleet brake: what a node may send of its backlog, and how it spreads its start."""
-    told = {0: VERSION, 1: bytes_a_second, 2: jitter_s}
+def drain(
+    bytes_a_second: "int | None" = None,
+    jitter_s: "int | None" = None,
+    holds_old: "int | None" = None,
+) -> "Map":
+    """The fleet brake: what a node may send of its backlog, and how it spreads its start.
+
+    holds_old: 1: also what its lanes a and s had before the connection.
+    """
+    told = {0: VERSION, 1: bytes_a_second, 2: jitter_s, 3: holds_old}
     return {key: value for key, value in told.items() if value is not None}
 
 
-def open_drain(item: "Item") -> "tuple[int | None, int | None]":
-    """(bytes a second, start jitter in s) of the brake; None: as without it. Raises: ValueError."""
+def open_drain(item: "Item") -> "tuple[int | None, int | None, int]":
+    """(bytes a second, start jitter in s, whether it holds old alarms) of the brake; None: as
+    without it. Raises: ValueError.
+    """
     _versioned(item, "brake")
     rate, jitter_s = item.get(1), item.get(2)
-    for value, what in ((rate, "bytes a second"), (jitter_s, "start jitter")):
-        if value is not None:
-            _whole(value, what, 0, _I63)
-    return rate, jitter_s
+    if rate is not None:
+        _whole(rate, "bytes a second", 0, _I63)
+    if jitter_s is not None:
+        _whole(jitter_s, "start jitter", 0, LONGEST_JITTER_S)
+    return rate, jitter_s, _whole(item.get(3, 0), "hold of old alarms", 0, 1)
 
 
 def live(utc_us: int, mono_us: int, bays: "list[list[Item]]") -> "Map":

@@ -13,7 +13,7 @@ from typing import Any
 from agent.store import cbor, entry
 from agent.uplink import topics, wire
 from agent.uplink.backoff import Backoff
-from agent.uplink.session import Session
+from agent.uplink.session import HEAD, REQUEST, Session
 from hil.errors import BenchError
 from hil.fleet import packets
 from hil.fleet.packets import Decoder, Packet
@@ -218,18 +218,26 @@ class Node:
     def _due(self, now_us: int) -> bytes:
         out = []
         while due := self.session.next_send(now_us):
-            out.append(self._envelope(*due))
+            out.append(self._envelope(*due, now_us))
         return b"".join(out)
 
-    def _envelope(self, lane: str, first: int, resent: bool) -> bytes:  # noqa: FBT001  as next_send
-        logged = self.log[lane][first - 1 : first - 1 + READ_AHEAD]
+    def _envelope(self, lane: str, first: int, last: int, why: str, now_us: int) -> bytes:
+        logged = self.log[lane][first - 1 : min(last, first - 1 + READ_AHEAD)]
         items = [("record", seq, each) for seq, each in enumerate(logged, first)]
-        flags = wire.REPLAY if resent else 0
+        flags = 0 if why == HEAD else wire.REPLAY
         envelope, taken = wire.envelope(self.epoch, lane, items, ENVELOPE_BYTES, flags)
+        payload = cbor.dumps(envelope)
         number = self._next()
-        self._tokens[number] = self.session.sending(lane, first, first + taken - 1)
+        self._tokens[number] = self.session.sending(
+            lane,
+            first,
+            first + taken - 1,
+            now_us=now_us,
+            size=len(payload),
+            requested=why == REQUEST,
+        )
         self.messages += 1
-        return packets.publish(number, self._lane_topics[lane], cbor.dumps(envelope))
+        return packets.publish(number, self._lane_topics[lane], payload)
 
     def _birth(self) -> bytes:
         lanes: dict[str, Any] = {

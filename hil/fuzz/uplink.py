@@ -140,7 +140,7 @@ def _overheard(place: str) -> None:
     """What a consumer and a node say of a message on such a topic."""
     told: list[str] = []
     Consumer("scada", ack=True, tell=told.append).take(place, b"\x80")
-    _publisher(told)._hear(mqtt.Message(place, b"\x80", retained=False))  # noqa: SLF001
+    _publisher(told)._hearing.hear(mqtt.Message(place, b"\x80", retained=False))  # noqa: SLF001
     for line in told:
         shown(line)
 
@@ -190,7 +190,7 @@ def node(data: bytes) -> None:
     told: list[str] = []
     publisher = _publisher(told)
     place = _HEARD[data[0] % 0x80 % len(_HEARD)]
-    publisher._hear(mqtt.Message(place, data[1:], bool(data[0] & 0x80)))  # noqa: SLF001
+    publisher._hearing.hear(mqtt.Message(place, data[1:], bool(data[0] & 0x80)))  # noqa: SLF001
     _ = publisher.status
     for line in told:
         shown(line)

@@ -125,8 +125,8 @@ def told(folder: Path, lane: str = "a") -> list[dict[str, Any]]:
 
 
 def told_but_time(folder: Path) -> list[dict[str, Any]]:
-    """Lane h without how UTC relates to the monotonic clock, which each start tells."""
-    return [told_of for told_of in told(folder, "h") if told_of["type"] != "timemap"]
+    """Lane h without how UTC relates to the monotonic clock, and without guard's own metrics."""
+    return [each for each in told(folder, "h") if each["type"] not in ("timemap", "metrics")]
 
 
 def test_every_decision_is_in_the_log_with_its_why(tmp_path: Path) -> None:
@@ -138,6 +138,19 @@ def test_every_decision_is_in_the_log_with_its_why(tmp_path: Path) -> None:
     assert [(why["type"], why["lane"], why["seq"]) for why in whys] == [
         ("why", "a", seq) for seq in range(2, len(names) + 1)
     ]
+
+
+def test_guard_tells_at_its_end_how_long_its_flushes_took(tmp_path: Path) -> None:
+    with Journal.open(tmp_path / "log", "ah") as journal:
+        run(guard(journal, tmp_path, fault_blocks()))
+        assert journal.flushes.count <= 1  # begun anew: at most the one behind this record
+
+    (told_of,) = [each for each in told(tmp_path, "h") if each["type"] == "metrics"]
+    values = dict(zip(told_of["values"][::2], told_of["values"][1::2], strict=True))
+    assert told_of["of"] == "guard"
+    assert values["flushes"] >= 3
+    assert 0 < values["flush_p50_us"] <= values["flush_p99_us"] <= values["flush_max_us"]
+    assert values["given_up_records_total"] == 0
 
 
 # What is told of the fault blocks in any case; dips and interruptions come with the settings.

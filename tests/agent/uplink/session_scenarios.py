@@ -4,7 +4,8 @@ Run under CPython and on the board, step by step, to see that both decide alike.
 """
 
 from agent.uplink.backoff import Backoff
-from agent.uplink.session import Session
+from agent.uplink.pacing import Pacing
+from agent.uplink.session import REQUEST, Session
 
 S = 1_000_000
 
@@ -23,7 +24,7 @@ class _Dice:
 class _Walk:
     def __init__(self, seed: int) -> None:
         self.below = _Dice(seed).below
-        self.session = Session(9, ["scada", "oms"])
+        self.session = Session(9, ["scada", "oms"], pacing=Pacing(self.below))
         self.backoff = Backoff(self.below)
         self.now_us = 0
         self.on_disk = {"a": 0, "s": 0, "h": 0}
@@ -50,9 +51,22 @@ class _Walk:
             return self.session.acknowledged(name, 9 + below(9) // 8, lane, mark, self.now_us)
         if what in (5, 6, 7) and self.tokens:
             token = self.tokens.pop(below(len(self.tokens)))
-            self.session.published(token, below(5) > 0, self.now_us)
+            if below(9) == 0:
+                self.session.exhausted(token, self.now_us)
+            else:
+                self.session.published(token, below(5) > 0, self.now_us)
             return token
-        return self.send()
+        return self.ask(lane) if what == 8 and below(3) == 0 else self.send()
+
+    def ask(self, lane: str) -> object:
+        below = self.below
+        if below(4) == 0:
+            rate = [None, 0, 300, 100_000][below(4)]
+            self.session.brake(rate, below(30) * S, below(2) == 0, self.now_us)
+            return rate
+        first = 1 + below(40)
+        until_us = [None, self.now_us + below(90) * S][below(2)]
+        return self.session.requested(9, lane, first, first + below(20), self.now_us, until_us)
 
     def link(self, what: int) -> object:
         if what == 0:
@@ -66,15 +80,24 @@ class _Walk:
     def send(self) -> object:
         due = self.session.next_send(self.now_us)
         if due is not None:
-            lane, first, _ = due
-            last = min(first + self.below(9), self.on_disk[lane])
-            self.tokens.append(self.session.sending(lane, first, last))
+            lane, first, last, why = due
+            last = min(first + self.below(9), last)
+            token = self.session.sending(
+                lane,
+                first,
+                last,
+                now_us=self.now_us,
+                size=100 * self.below(90),
+                requested=why == REQUEST,
+            )
+            self.tokens.append(token)
         return due
 
     def state(self) -> list[object]:
         session = self.session
         marks = [[session.acked(lane), session.sent(lane), session.backlog(lane)] for lane in "ash"]
-        return [session.wake_at(self.now_us), session.in_flight, marks]
+        pace = [session.pacing.rate(self.now_us), session.requests]
+        return [session.wake_at(self.now_us), session.in_flight, pace, marks]
 
 
 def walk(seed: int, steps: int) -> list[object]:

@@ -232,10 +232,11 @@ def test_an_alarm_waits_behind_one_message_of_a_week_of_history(tmp_path: Path) 
             due = session.next_send(0)
             if due is None:
                 break
-            lane, first, _ = due
+            lane, first, _, _ = due
             read = feeds[lane].items(first)
             _, taken = wire.envelope(journal.epoch, lane, read, LIMIT)
-            session.published(session.sending(lane, first, last_of(read[taken - 1])), True, 0)
+            token = session.sending(lane, first, last_of(read[taken - 1]), now_us=0)
+            session.published(token, True, 0)
             sent.append(lane)
             if len(sent) == 3:
                 journal.append("a", cbor.dumps(alarm))

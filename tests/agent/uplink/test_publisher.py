@@ -4,111 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.clock import Clock, Stamp
-from agent.site import Uplink
-from agent.store import cbor, entries
-from agent.store.journal import Journal
+from agent.store import cbor
 from agent.uplink import topics, wire
-from agent.uplink.backoff import Backoff
-from agent.uplink.consumer import Consumer, Received, listen
 from agent.uplink.mqtt import connect
-from agent.uplink.publisher import Identity, Publisher
 from hil.faults.broker import Mosquitto
 from tests.agent.uplink.broker import eventually, mosquitto, run
-
-IDENTITY = Identity(site="site", node="node", model="m", config_hash=b"h", versions={"agent": "0"})
+from tests.agent.uplink.node import Node, consuming
 
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     with mosquitto(tmp_path) as running:
         yield running
-
-
-def impatient() -> Backoff:
-    """Tries again within 50 ms, so that a test does not wait for minutes; but where the reason
-    lasts, a second stands for the quarter of an hour.
-    """
-    return Backoff(
-        lambda most: most // 2, first_us=20_000, longest_us=100_000, lasting_us=1_000_000
-    )
-
-
-class Node:
-    """A terminal's log and the publisher over it."""
-
-    def __init__(self, folder: Path, broker: Mosquitto, **uplink: Any) -> None:
-        self._folder = folder
-        self.journal = Journal.open(folder / "log", "ash")
-        self.told: list[str] = []
-        self.alarms: list[str] = []
-        self.uplink = Uplink(broker=broker.url, **uplink)
-        self.publisher = self._publisher()
-
-    def _publisher(self) -> Publisher:
-        return Publisher(
-            uplink=self.uplink,
-            identity=IDENTITY,
-            log=self._folder / "log",
-            epoch=self.journal.epoch,
-            state_dir=self._folder / "uplink",
-            clock=Clock(1),
-            backoff=impatient(),
-            ack_wait_us=400_000,
-            connect_timeout_s=2.0,
-            tell=self.told.append,
-            alarm=lambda what, _: self.alarms.append(what),
-        )
-
-    def log(self, number: int, lane: str = "a") -> None:
-        for _ in range(number):
-            seq = self.journal.next_seq(lane)
-            entry = entries.audit_entry(Stamp(1, seq, 1_000_000 + seq, 2, 900), f"{lane}{seq}")
-            self.journal.append(lane, cbor.dumps(entry))
-        self.publisher.log_grew()
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[Publisher]:
-        """A fresh publisher, as after a restart of link, until the context ends."""
-        self.publisher = self._publisher()
-        task = asyncio.create_task(self.publisher.run())
-        try:
-            yield self.publisher
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    def acked(self, lane: str = "a") -> int:
-        return self.publisher.status.lanes[lane].acked
-
-
-@contextlib.asynccontextmanager
-async def consuming(
-    broker: Mosquitto, name: str = "scada", state: Path | None = None
-) -> AsyncIterator[list[tuple[str, int]]]:
-    """Keys in the order in which the consumer had them; `state`: where it keeps its marks."""
-    keys: list[tuple[str, int]] = []
-
-    async def drain() -> None:
-        consumer = Consumer(name, state, ack=True, tell=lambda _: None)
-        batches = listen(broker.url, consumer, tell=lambda _: None, backoff=impatient())
-        async for batch in batches:
-            keys.extend(
-                (each.key.lane, each.key.seq) for each in batch if isinstance(each, Received)
-            )
-
-    task = asyncio.create_task(drain())
-    try:
-        yield keys
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def lane(name: str, number: int) -> list[tuple[str, int]]:
@@ -118,11 +31,11 @@ def lane(name: str, number: int) -> list[tuple[str, int]]:
 def test_a_backlog_and_what_comes_later_arrive_once_and_are_acknowledged(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
-    node = Node(tmp_path, broker)
+    node = Node(tmp_path, broker.url)
     node.log(300)
 
     async def scenario() -> None:
-        async with node.running(), consuming(broker) as keys:
+        async with node.running(), consuming(broker.url) as keys:
             await eventually(lambda: node.acked() == 300)
             node.log(5)
             await eventually(lambda: node.acked() == 305)
@@ -134,10 +47,10 @@ def test_a_backlog_and_what_comes_later_arrive_once_and_are_acknowledged(
 def test_what_is_logged_while_the_broker_is_away_arrives_when_it_is_back(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
-    node = Node(tmp_path, broker)
+    node = Node(tmp_path, broker.url)
 
     async def scenario() -> None:
-        async with node.running(), consuming(broker) as keys:
+        async with node.running(), consuming(broker.url) as keys:
             node.log(3)
             await eventually(lambda: node.acked() == 3)
             broker.kill()
@@ -151,7 +64,7 @@ def test_what_is_logged_while_the_broker_is_away_arrives_when_it_is_back(
 
 
 def test_a_record_that_nobody_acknowledged_is_sent_again(tmp_path: Path, broker: Mosquitto) -> None:
-    node = Node(tmp_path, broker)
+    node = Node(tmp_path, broker.url)
     node.log(2)
 
     async def scenario() -> None:
@@ -160,7 +73,7 @@ def test_a_record_that_nobody_acknowledged_is_sent_again(tmp_path: Path, broker:
                 await mute.subscribe(topics.topic(topics.LANES["a"], "site", "node"))
                 await eventually(lambda: publisher.status.lanes["a"].sent == 2)
             assert node.acked() == 0  # PUBACK is not delivery
-            async with consuming(broker) as keys:
+            async with consuming(broker.url) as keys:
                 await eventually(lambda: node.acked() == 2)
                 assert keys == lane("a", 2)
             assert publisher.status.resends > 0
@@ -169,14 +82,14 @@ def test_a_record_that_nobody_acknowledged_is_sent_again(tmp_path: Path, broker:
 
 
 def test_every_required_consumer_counts(tmp_path: Path, broker: Mosquitto) -> None:
-    node = Node(tmp_path, broker, consumers=("scada", "archive"))
+    node = Node(tmp_path, broker.url, consumers=("scada", "archive"))
     node.log(4)
 
     async def scenario() -> None:
-        async with node.running() as publisher, consuming(broker, "scada"):
+        async with node.running() as publisher, consuming(broker.url, "scada"):
             await eventually(lambda: publisher.status.lanes["a"].marks["scada"] == 4)
             assert node.acked() == 0
-            async with consuming(broker, "archive") as keys:
+            async with consuming(broker.url, "archive") as keys:
                 await eventually(lambda: node.acked() == 4)
                 assert keys == lane("a", 4)
 
@@ -184,15 +97,15 @@ def test_every_required_consumer_counts(tmp_path: Path, broker: Mosquitto) -> No
 
 
 def test_a_restart_goes_on_from_the_acknowledged_mark(tmp_path: Path, broker: Mosquitto) -> None:
-    node = Node(tmp_path, broker)
+    node = Node(tmp_path, broker.url)
     node.log(3)
 
     async def scenario() -> None:
         marks = tmp_path / "marks"
-        async with node.running(), consuming(broker, state=marks):
+        async with node.running(), consuming(broker.url, state=marks):
             await eventually(lambda: node.acked() == 3)
         node.log(2)
-        async with consuming(broker, state=marks) as keys, node.running() as publisher:
+        async with consuming(broker.url, state=marks) as keys, node.running() as publisher:
             await eventually(lambda: node.acked() == 5)
             assert keys == [("a", 4), ("a", 5)]
             assert publisher.status.resends == 0
@@ -203,22 +116,22 @@ def test_a_restart_goes_on_from_the_acknowledged_mark(tmp_path: Path, broker: Mo
 def test_a_consumer_that_lost_its_memory_gets_what_is_still_there(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
-    node = Node(tmp_path, broker)
+    node = Node(tmp_path, broker.url)
     node.log(3)
 
     async def scenario() -> None:
         async with node.running():
-            async with consuming(broker):
+            async with consuming(broker.url):
                 await eventually(lambda: node.acked() == 3)
             node.log(2)
-            async with consuming(broker) as keys:
+            async with consuming(broker.url) as keys:
                 await eventually(lambda: sorted(keys) == lane("a", 5))
 
     run(scenario())
 
 
 def test_puback_is_enough_where_the_site_says_so(tmp_path: Path, broker: Mosquitto) -> None:
-    node = Node(tmp_path, broker, ack="puback")
+    node = Node(tmp_path, broker.url, ack="puback")
     node.log(3)
 
     async def scenario() -> None:
@@ -230,12 +143,12 @@ def test_puback_is_enough_where_the_site_says_so(tmp_path: Path, broker: Mosquit
 
 
 def test_alarms_overtake_a_backlog_of_history(tmp_path: Path, broker: Mosquitto) -> None:
-    node = Node(tmp_path, broker)
+    node = Node(tmp_path, broker.url)
     node.log(3000, "h")
     node.log(3, "a")
 
     async def scenario() -> None:
-        async with consuming(broker) as keys, node.running():
+        async with consuming(broker.url) as keys, node.running():
             await eventually(lambda: node.acked("h") == 3000 and node.acked("a") == 3)
             assert max(keys.index(key) for key in lane("a", 3)) < 1000
             assert sorted(keys) == sorted(lane("a", 3) + lane("h", 3000))
@@ -246,7 +159,7 @@ def test_alarms_overtake_a_backlog_of_history(tmp_path: Path, broker: Mosquitto)
 def test_birth_state_and_goodbye_are_there_for_who_comes_later(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
-    node = Node(tmp_path, broker)
+    node = Node(tmp_path, broker.url)
     node.log(2)
 
     async def retained() -> dict[str, Any]:
@@ -281,7 +194,7 @@ def test_birth_state_and_goodbye_are_there_for_who_comes_later(
 
 def test_a_broker_that_was_never_there_is_no_error(tmp_path: Path, broker: Mosquitto) -> None:
     broker.kill()
-    node = Node(tmp_path, broker)
+    node = Node(tmp_path, broker.url)
     node.log(1)
 
     async def scenario() -> None:
@@ -297,7 +210,7 @@ def test_a_broker_that_was_never_there_is_no_error(tmp_path: Path, broker: Mosqu
 def test_two_terminals_under_one_identity_say_so_and_do_not_storm(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
-    one, two = Node(tmp_path / "one", broker), Node(tmp_path / "two", broker)
+    one, two = Node(tmp_path / "one", broker.url), Node(tmp_path / "two", broker.url)
 
     async def scenario() -> None:
         async with one.running(), two.running():
@@ -316,7 +229,7 @@ def test_two_terminals_under_one_identity_say_so_and_do_not_storm(
 
 
 def test_a_state_of_our_own_past_is_no_other_terminal(tmp_path: Path, broker: Mosquitto) -> None:
-    node = Node(tmp_path, broker)
+    node = Node(tmp_path, broker.url)
 
     async def scenario() -> None:
         for _ in range(3):
@@ -338,7 +251,7 @@ def test_a_node_that_the_broker_does_not_know_says_so_once_and_waits(tmp_path: P
     wrong.write_text("wrong\n")
 
     async def scenario(broker: Mosquitto) -> None:
-        node = Node(tmp_path, broker, username="node", password_file=wrong)
+        node = Node(tmp_path, broker.url, username="node", password_file=wrong)
         node.log(1)
         async with node.running() as publisher:
             await eventually(lambda: publisher.status.connections == 3)
@@ -355,7 +268,7 @@ def test_birth_tells_other_settings_while_the_link_stands(
     tmp_path: Path, broker: Mosquitto
 ) -> None:
     async def story() -> None:
-        node = Node(tmp_path, broker)
+        node = Node(tmp_path, broker.url)
         births: list[dict[str, Any]] = []
 
         async def watch() -> None:

@@ -208,9 +208,15 @@ def test_both_interpreters_make_and_open_the_same(board: Any) -> None:
     assert answers[1] == wire.open_envelope(envelope)
 
 
+OPENERS = (
+    *(wire.open_envelope, wire.open_birth, wire.open_state, wire.open_ack),
+    *(wire.open_replay, wire.open_ask, wire.open_drain),
+)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_envelope_or_one_error(data: bytes) -> None:
-    for parse in (wire.open_envelope, wire.open_birth, wire.open_state, wire.open_ack):
+    for parse in OPENERS:
         try:
             cbor.parsed(data, parse)
         except RecordError:
@@ -224,7 +230,7 @@ def test_any_bytes_are_an_envelope_or_one_error(data: bytes) -> None:
     )
 )
 def test_any_map_is_an_envelope_or_one_error(item: dict[int, Any]) -> None:
-    for parse in (wire.open_envelope, wire.open_birth, wire.open_state, wire.open_ack):
+    for parse in OPENERS:
         with_version = {**item, 0: wire.VERSION}
         try:
             parse(with_version)
@@ -239,6 +245,9 @@ def test_acks_and_states_come_back() -> None:
     )
     online, conn, utc_us = wire.open_state(cbor.loads(cbor.dumps(wire.state(True, 9, 5))))
     assert (online, conn, utc_us) == (True, 9, 5)
+    told = cbor.loads(cbor.dumps(wire.state(False, 9, figures={"depth_records": 3})))
+    assert wire.open_state(told) == (False, 9, None)
+    assert wire.figures_of(told) == {"depth_records": 3}
 
 
 def test_requests_and_the_brake_come_back() -> None:
@@ -249,8 +258,8 @@ def test_requests_and_the_brake_come_back() -> None:
     assert wire.open_replay(back(wire.replay(5, "h", 3, 3))) == (5, "h", 3, 3, None)
     assert wire.open_ask(back(wire.ask("q1", "record", "a-7"))) == ("q1", "record", "a-7", None)
     assert wire.open_ask(back(wire.ask("q1", "weather"))) == ("q1", "weather", None, None)
-    assert wire.open_drain(back(wire.drain(0, 60))) == (0, 60)
-    assert wire.open_drain(back(wire.drain())) == (None, None)
+    assert wire.open_drain(back(wire.drain(0, 60))) == (0, 60, 0)
+    assert wire.open_drain(back(wire.drain(holds_old=1))) == (None, None, 1)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +271,11 @@ def test_requests_and_the_brake_come_back() -> None:
         (wire.open_ask, {0: 2, 1: "q" * 65, 2: "probe"}),
         (wire.open_ask, {0: 2, 1: "q", 2: "record", 3: "r" * 65}),
         (wire.open_drain, {0: 2, 1: -1}),
+        (wire.open_drain, {0: 2, 2: 86_401}),
+        (wire.open_drain, {0: 2, 3: 2}),
         (wire.open_drain, []),
+        (wire.open_state, {0: 2, 1: 1, 2: 1, 4: {"depth": "deep"}}),
+        (wire.open_state, {0: 2, 1: 1, 2: 1, 4: {str(n): n for n in range(17)}}),
     ],
 )
 def test_a_request_that_cannot_be_is_refused(parse: Any, item: Any) -> None:
