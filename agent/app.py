@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import __version__
 from agent.clock import Clock
-from agent.errors import AgentError, SensorError, SiteError
+from agent.errors import AgentError, SensorError, SiteError, StoreError
 from agent.heartbeat import beat
 from agent.site import Bay, SiteFile, load
 from agent.site_keys import SWITCH
@@ -28,10 +28,12 @@ if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.detect.detector import Detector
     from agent.detect.settings import Settings
     from agent.guard import Guard
+    from agent.heads import Heads
     from agent.link import Link
     from agent.outage.plan import Plan
     from agent.record_writer import RecordWriter
     from agent.records import Layout
+    from agent.store.device_key import DeviceKey
     from agent.store.journal import Journal
     from agent.store.record_files import Limits as RecordLimits
     from agent.uplink.publisher import Publisher
@@ -241,12 +243,13 @@ def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
 
     log = site.device.data_dir / "log"
     journal = open_log(site, LINK_LANES)
+    key = _device_key(site)
     sections = {bay.name: bay.section for bay in site.bays}
     return Link(
         log=log,
         journal=journal,
         projection=Projection(_plans(site)),
-        publisher=_publisher(site, clock, log, journal),
+        publisher=_publisher(site, clock, log, journal, None if key is None else key.public),
         section_of=sections.get,
         stamp=lambda: clock.stamp(clock.now_us()),
         data_dir=site.device.data_dir,
@@ -259,6 +262,36 @@ def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
             stamp=clock.stamp,
             now_us=clock.now_us,
         ),
+        heads=None if key is None else _heads(site, clock, log, journal, key),
+    )
+
+
+def _device_key(site: SiteFile) -> DeviceKey | None:
+    """None where it cannot be had: the log goes on, without heads."""
+    from agent.link import say
+    from agent.store import device_key
+
+    try:
+        key = device_key.settle(site.device.data_dir, site.site.name, site.device.id)
+    except StoreError as error:
+        say(f"{error}; nobody can vouch for the log")
+        return None
+    if key.found == "damaged":
+        say("the device's key could not be read and was made anew: consumers must take the new one")
+    return key
+
+
+def _heads(site: SiteFile, clock: Clock, log: Path, journal: Journal, key: DeviceKey) -> Heads:
+    from agent.heads import Heads
+    from agent.link import say
+
+    return Heads(
+        log=log,
+        journal=journal,
+        key=key,
+        names=(site.site.name, site.device.id),
+        stamp=lambda: clock.stamp(clock.now_us()),
+        tell=say,
     )
 
 
@@ -268,7 +301,9 @@ def _plans(site: SiteFile) -> tuple[Plan, ...]:
     return plan.load(site.outage.plans, {bay.section for bay in site.bays})
 
 
-def _publisher(site: SiteFile, clock: Clock, log: Path, journal: Journal) -> Publisher | None:
+def _publisher(
+    site: SiteFile, clock: Clock, log: Path, journal: Journal, public_key: bytes | None
+) -> Publisher | None:
     """None where the site file names no broker: the log keeps everything all the same."""
     if site.uplink.broker is None:
         return None
@@ -288,6 +323,7 @@ def _publisher(site: SiteFile, clock: Clock, log: Path, journal: Journal) -> Pub
             model=site.device.model,
             config_hash=bytes.fromhex(site.digest),
             versions={"agent": __version__},
+            public_key=public_key,
         ),
         log=log,
         epoch=journal.epoch,

@@ -232,12 +232,34 @@ def _add_journal(verbs: Verbs) -> None:
     )
     parser.add_argument("log", type=Path, metavar="DIR", help="data_dir, or the log folder in it")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="verify: the device's public key, against which the signed heads are checked;"
+        " export: write that key to FILE, and nothing else",
+    )
+    parser.add_argument(
+        "--head",
+        type=Path,
+        metavar="FILE",
+        help="verify: heads that a consumer has kept, as `listen --json` prints them: also a log"
+        " that was cut off behind one of its own heads is found then",
+    )
 
 
 def _journal(chosen: argparse.Namespace) -> int:
     from agent import logbook
 
-    return logbook.run(chosen.what, chosen.log, as_json=chosen.json)
+    if chosen.head and chosen.what != "verify":
+        raise UsageError("journal", f"--head with {chosen.what}", "verify")
+    if chosen.key and chosen.what == "stat":
+        raise UsageError("journal", "--key with stat", "verify or export")
+    if chosen.key and chosen.what == "export":
+        return logbook.export_key(chosen.log, chosen.key)
+    return logbook.run(
+        chosen.what, chosen.log, as_json=chosen.json, key=chosen.key, heads=chosen.head
+    )
 
 
 def _add_record(verbs: Verbs) -> None:

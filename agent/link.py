@@ -29,6 +29,7 @@ from agent.uplink.status import Status
 
 if TYPE_CHECKING:
     from agent.drill import Drills
+    from agent.heads import Heads
 
 # The log is read when guard says it grew; this often it is read anyway, should a word be lost.
 LOOK_PERIOD_S = 0.5
@@ -39,7 +40,8 @@ class Link:
     """Tails lanes a and h into the outage projection, writes lane s, runs drills and the uplink.
 
     stamp: an instant's UTC with source and error, of this boot; section_of: a bay's section.
-    drills: runs them, into lane x. metrics_file: for Prometheus; None: there is none.
+    drills: runs them, into lane x. heads: vouches for what is in the log. metrics_file: for
+    Prometheus; None: there is none.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Link:
         stamp: Callable[[], Stamp],
         data_dir: Path,
         drills: Drills | None = None,
+        heads: Heads | None = None,
         metrics_file: Path | None = None,
     ) -> None:
         self._log = log
@@ -63,6 +66,7 @@ class Link:
         self._stamp = stamp
         self._data_dir = data_dir
         self._drills = drills
+        self._heads = heads
         self._metrics = LinkMetrics(
             log=log,
             journal=journal,
@@ -85,14 +89,18 @@ class Link:
     async def run(self) -> None:
         """Until cancelled."""
         self._remember_written()
-        async with receiving(self._data_dir, self._heard), asyncio.TaskGroup() as tasks:
-            if self._publisher is not None:
-                tasks.create_task(self._publisher.run(self._asked), name="uplink")
-            tasks.create_task(self._follow(), name="follow the log")
-            tasks.create_task(self._metrics.run(), name="metrics")
-            if self._drills is not None:
-                grew = self._publisher.log_grew if self._publisher else lambda: None
-                tasks.create_task(self._drills.run(grew), name="drills")
+        try:
+            async with receiving(self._data_dir, self._heard), asyncio.TaskGroup() as tasks:
+                if self._publisher is not None:
+                    tasks.create_task(self._publisher.run(self._asked), name="uplink")
+                tasks.create_task(self._follow(), name="follow the log")
+                tasks.create_task(self._metrics.run(), name="metrics")
+                if self._drills is not None:
+                    grew = self._publisher.log_grew if self._publisher else lambda: None
+                    tasks.create_task(self._drills.run(grew), name="drills")
+        finally:
+            if self._heads is not None:
+                self._heads.stop()
 
     def _heard(self, message: dict[str, Any]) -> None:
         if "grew" in message:
@@ -108,6 +116,7 @@ class Link:
     async def _follow(self) -> None:
         while True:
             more = self._look()
+            more |= self._vouch()
             self._grew.clear()
             with contextlib.suppress(TimeoutError):
                 # A long log is taken bit by bit: it must stop neither the heart nor the uplink.
@@ -128,6 +137,16 @@ class Link:
                 self._write(variance, now)
         self.done_us_now = now.mono_us
         return bool(items)
+
+    def _vouch(self) -> bool:
+        """New records into the chains, and heads that are due; whether there may be more."""
+        if self._heads is None:
+            return False
+        written = self._heads.written
+        more = self._heads.step()
+        if self._heads.written > written and self._publisher is not None:
+            self._publisher.log_grew()
+        return more
 
     def _remember_written(self) -> None:
         reader = LaneReader(self._log, "s")

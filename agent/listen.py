@@ -7,8 +7,9 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from agent import words
 from agent.errors import RecordError, UsageError, one_line
@@ -18,6 +19,11 @@ from agent.uplink.broker import parse_broker
 from agent.uplink.consumer import Consumer, DeclaredLost, Delivered, Received, listen
 
 _SHOWN_APART = ("t", "clock", "key")
+_SENTENCES: dict[object, Callable[[Mapping[str, Any]], str]] = {
+    entry.HISTORY: words.history,
+    entry.EXTREMES: words.extremes,
+    entry.HEAD: words.head,
+}
 
 
 def run(url: str, name: str, state: Path | None, *, as_json: bool, ack: bool) -> int:
@@ -116,9 +122,8 @@ def line(logged: list[object]) -> str:
         return f"{time}  drill  {words.drill(entries.entry_drill(logged))}"
     if logged[0] == entry.PLAN_VARIANCE:
         return f"{time}         {words.variance(entries.entry_variance(logged))}"
-    if logged[0] in (entry.HISTORY, entry.EXTREMES):
-        told = words.history if logged[0] == entry.HISTORY else words.extremes
-        return f"{time}         {told(entries.shown(logged))}"
+    if logged[0] in _SENTENCES:
+        return f"{time}         {_SENTENCES[logged[0]](entries.shown(logged))}"
     key = entries.Key("", 0, "", 0)
     shown = entries.delivered_json(logged, key)
     named = [f"{name} {value}" for name, value in shown.items() if name not in _SHOWN_APART]

@@ -98,6 +98,12 @@ def drill(told: Mapping[str, Any]) -> str:
     return ", ".join(parts + [told[name] for name in ("title", "detail") if name in told])
 
 
+def head(told: Mapping[str, Any]) -> str:
+    """Up to where the device vouches for its log, from the columns of a head."""
+    lost = f", {len(told['lost']) // 3} ranges lost" if told.get("lost") else ""
+    return f"signed: lane {told['of_lane']} up to seq {told['of_seq']}{lost}"
+
+
 def variance(values: Mapping[str, Any]) -> str:
     """How a planned outage went, from the columns of its record."""
     parts = [f"PLAN {values['plan']} rev {values['revision']}", f"section {values['section']}"]

@@ -18,8 +18,10 @@ BENCHES: tuple[str, ...] = (
     "detection",
     "records",
     "log",
+    "evidence",
     "wire",
     "drain",
+    "gateway",
     "footprint",
     "kills",
 )

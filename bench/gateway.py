@@ -1,4 +1,4 @@
-"""Beside ThingsBoard's gateway: one emulated meter of 64 registers, one mosquitto, the same minutes.
+"""Beside ThingsBoard's gateway: one emulated meter of 64 registers, one mosquitto, the same time.
 
 Both poll the meter over Modbus TCP and publish every poll to the broker. Ours does what it does in
 the field and nothing less: guard decides on each reading, flushes it to lane h, link sends it and a
@@ -22,12 +22,11 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent import kernel_time
 from agent.store import cbor, entry
 from agent.uplink import topics, wire
 from agent.uplink.consumer import Consumer, Received, listen
@@ -443,7 +442,7 @@ def _cpu_s(process: int) -> float:
     return time.clock_gettime((~process << 3) | 2)
 
 
-async def _until(true: Any, within_s: float) -> None:
+async def _until(true: Callable[[], bool], within_s: float) -> None:
     async with asyncio.timeout(within_s):
-        while not true():
+        while not true():  # noqa: ASYNC110  what is waited for happens in other processes
             await asyncio.sleep(0.01)

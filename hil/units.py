@@ -14,7 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agent.store.device_key import PUBLIC_FILE, read_public
 from agent.store.journal import Stored, export, verify
+from agent.store.proof import prove
 from hil import fleet
 from hil.case import Bay
 from hil.device.agent import AGENT, Agent
@@ -301,10 +303,17 @@ async def _arrived(device: Agent, central: Listener) -> Result:
         "repeated": sorted(key for key, count in central.arrivals().items() if count > 1),
         "accounts": _unaccounted(device),
         "verify": list(verify(device.log).problems),
+        "evidence": _evidence(device),
         "tracebacks": device.said().count("Traceback"),
     }
     told = {"records": len(central.arrivals()), "status": at_end}
     return {"ok": at_end == 0 and not any(wrong.values()), **told, **_shown(wrong)}
+
+
+def _evidence(device: Agent) -> list[str]:
+    """Nobody has touched its log, so nothing in it may contradict what its own key has signed."""
+    key = read_public(device.data_dir / PUBLIC_FILE)
+    return [finding.line() for finding in prove(device.log, key).findings]
 
 
 def _stored(device: Agent) -> set[tuple[str, int]]:

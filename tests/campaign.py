@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent import kernel_time
+from agent.store.device_key import PUBLIC_FILE, read_public
 from agent.store.journal import verify
+from agent.store.proof import prove
 from tests.house import (
     Agent,
     Consumer,
@@ -114,5 +116,7 @@ def told_wrong(agent: Agent, ended: int) -> list[str]:
     """What must not be there after any kill."""
     report = verify(agent.log)
     wrong = [*report.problems, *(line for lane in report.lanes for line in lane.problems)]
+    key = read_public(agent.log.parent / PUBLIC_FILE)
+    wrong += [finding.line() for finding in prove(agent.log, key).findings]
     wrong += [line for line in agent.said().splitlines() if "Traceback" in line]
     return wrong if ended == 0 else [*wrong, f"the agent ended with status {ended}"]

@@ -112,7 +112,7 @@ LOADS = {
         "sensors",
         "store",
     ),
-    "link": ("app", "drill", "drill_order", "link", "live", "outage", "store", "uplink"),
+    "link": ("app", "drill", "drill_order", "heads", "link", "live", "outage", "store", "uplink"),
 }
 LIBRARIES = {"guard": ("pymodbus.client",), "link": ()}
 

@@ -113,9 +113,15 @@ async def capture(url: str) -> dict[str, list[bytes]]:
         await port.subscribe("ftu/#")
         async for message in port.messages():
             heard[split(message.topic)].append(message.payload)
-            if all(heard.values()) and drill_words(heard["e/x"]) >= {0, 2}:
+            if all(heard.values()) and {0, 2} <= drill_words(heard["e/x"]) and has_plan(heard):
                 break
     return heard
+
+
+def has_plan(heard: dict[str, list[bytes]]) -> bool:
+    """Whether the outage has been held against its plan, the last thing that this story tells."""
+    records = [record for each in heard["e/s"] for record in cbor2.loads(each).get(12, [])]
+    return any(record[0] == entry.PLAN_VARIANCE for record in records)
 
 
 def drill_words(payloads: list[bytes]) -> set[int]:

@@ -41,6 +41,10 @@ MOST_SLANT = 0.577
 TORN_SHARE = 0.16
 # Down to here it is told as a branch that has lost a phase; below it loads come and go so.
 BRANCH_SHARE = 0.08
+# What flowed before was a load: nearly alike in three phases, a tenth apart or two where one of its
+# branches has lost a phase. A fault's current that goes out, or a load that returns after a sag,
+# comes from currents whose negative sequence is as large as the positive one.
+MOST_UNEQUAL = 0.3
 # No more than all can be lost; transformers err.
 MOST_SHARE = 1.15
 # All of the load: what flows here flows through the gap.
@@ -69,6 +73,10 @@ LONE_PHASE = 0.5
 # What is compared with was steady: less of the lost current has changed since the look before it. A
 # look in whose first instants a load has gone keeps a splinter of it, of either sequence.
 STEADY = 0.3
+# Without voltages a sag by a short circuit between two phases elsewhere looks like a gap, where
+# motors make k of it; it goes with the fault, which the head breaker clears in 0.3 to 0.5 s
+# (plant.md). A gap stays: so many looks longer.
+HELD_LOOKS = 6
 # Looks that are kept: two before, one or two in which it happens, two after.
 _KEPT = 6
 
@@ -157,18 +165,48 @@ class Gap:
 
 
 class BrokenConductor:
-    """Looks one after the other; a gap is told once two looks in a row show the same one."""
+    """Looks one after the other; a gap is told once two looks in a row show the same one, and
+    without voltages once it has stayed.
+    """
 
     def __init__(self, rating_amps: float) -> None:
         self.least_amps = LEAST_RATED * rating_amps
         self._looks: "list[Standing]" = []
+        self._held: "Gap | None" = None
+        self._held_looks = 0
 
     def forget(self) -> None:
         """What was before is nothing to compare with."""
         self._looks = []
+        self._held = None
 
     def step(self, now: "Standing") -> "Gap | None":
         """What has opened between four or three looks ago and the last one."""
+        if self._held is not None:
+            return self._stayed(self._held, now)
+        gap = self._opened(now)
+        if gap is None or now.volts > 0.0:
+            return gap
+        self._held, self._held_looks = gap, HELD_LOOKS
+        return None
+
+    def _stayed(self, gap: Gap, now: "Standing") -> "Gap | None":
+        """The gap that was held, once it has stayed; it is dropped where the currents change."""
+        since = self._looks[-1]
+        moved = max(
+            size(minus(now.negative, since.negative)), size(minus(now.positive, since.positive))
+        )
+        if now.volts > 0.0 or moved > AGREEING * size(gap.fell):
+            self.forget()
+            self._looks = [now]
+            return None
+        self._held_looks -= 1
+        if self._held_looks > 0:
+            return None
+        self._held, self._looks = None, [now]
+        return gap
+
+    def _opened(self, now: "Standing") -> "Gap | None":
         if self._looks and (self._looks[-1].volts > 0.0) != (now.volts > 0.0):
             self.forget()  # turned by something else
         looks = self._looks
@@ -255,6 +293,8 @@ class BrokenConductor:
         fell = plus(minus(turned(positive, -phase), earth), reverse)
         load = plus(turned(before.positive, -phase), turned(before.negative, phase))
         if size(load) < 2.0 * self.least_amps:
+            return None
+        if size(before.negative) > MOST_UNEQUAL * size(before.positive):
             return None
         along, aside = over(fell, load)
         share = -along

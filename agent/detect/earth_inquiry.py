@@ -8,9 +8,10 @@ Portable.
 
 import math
 
-from agent.detect import earth_phase, earth_through, tables
+from agent.detect import earth_phase, earth_residual, earth_through, tables
 from agent.detect.earth_added import Added, Span, added, recent, squares, summed
 from agent.detect.earth_direction import FORWARD, REVERSE, UNKNOWN, Sums, judge, weigh
+from agent.detect.earth_energy import energy
 from agent.detect.sequences import size
 
 TYPE_CHECKING = False
@@ -24,9 +25,12 @@ CURRENTS, VOLTAGES = ("ia", "ib", "ic"), ("ua", "ub", "uc")
 # Half a cycle before the inception is looked at too: there the bell that everything is weighed with
 # is half up already when the transient comes. A young record has to do with less of everything.
 BEFORE, BEFORE_YOUNG, AFTER_YOUNG = 0.5, 0.25, 0.75
-# Least difference of what the two models leave that a direction is taken from, four sigma; and the
-# difference at which it is half as sure as it would be without noise.
+# Least difference of what the two models leave that a direction is taken from, four sigma, and of
+# the energy's square; and the difference at which it is half as sure as it would be without noise.
 LEAST_APART, HALF_SURE = 16.0, 60.0
+# A phase current is there beyond so much of its noise, which holds its own changes too; one that
+# carries nothing shows less than four sigma in ten thousand.
+FLOWING_SIGMAS = 4.0
 # Dating: a sample stands out of what a cycle brings anew at so many sigma, or a share of the most.
 STANDING_OUT, SHARE_OF_MOST = 4.5, 0.08
 
@@ -38,7 +42,9 @@ class Inquiry:
     one quadrature of these; lasting_amps: as residual_amps, of the last half cycle. phase_amps,
     line_volts: the most that was added to a phase current, and to a voltage between phases.
     u0_before, u0_after, i0_before: as they stood and stand. ahead, behind: fits of the two models;
-    energy: what both were fitted to. through: the phase currents show the fault's own.
+    energy: what both were fitted to. flow_share, flow_sigmas: see earth_energy.py. through: the
+    phase currents show the fault's own. dead: no phase carries anything.
+    overdriven: the sensor of 3I0 is at its end, and the sum of the phases stands for it.
     """
 
     def __init__(self) -> None:
@@ -50,11 +56,14 @@ class Inquiry:
         self.behind: "Fit | None" = None
         self.ahead: "Fit | None" = None
         self.energy = 0.0
+        self.flow_share = self.flow_sigmas = 0.0
         self.direction = UNKNOWN
         self.confidence = 0.0
         self.phase = ""
         self.siemens = 0.0
         self.through = False
+        self.dead = False
+        self.overdriven = False
 
     def why(self) -> "dict[str, float | int | str]":
         """All of it."""
@@ -71,8 +80,12 @@ class Inquiry:
             "line_volts_added": self.line_volts,
             "residual_amps_before": self.i0_before,
             "through": int(self.through),
+            "dead": int(self.dead),
+            "residual_overdriven": int(self.overdriven),
             "fault_siemens": self.siemens,
             "fit_energy": self.energy,
+            "energy_flow_share": self.flow_share,
+            "energy_flow_sigmas": self.flow_sigmas,
         }
         for name, fit in (("elsewhere", self.behind), ("ahead", self.ahead)):
             if fit is not None:
@@ -117,7 +130,7 @@ def inquire(
     if span is None or residual is None:
         return None
     found = Inquiry()
-    found.summed = "i0" in raw.summed
+    residual = _reading(found, raw, span, residual, earthing)
     found.residual_amps = size(_fundamental(residual, span))
     found.residual_noise = _noise(residual, span)
     found.lasting_amps = _lasting(residual, span)
@@ -131,8 +144,27 @@ def inquire(
     _look_for_phase(found, raw, span, residual, neutral)
     sums = Sums() if sums is None else sums
     weigh(neutral, residual, span, earthing, sums)
+    flow = energy(neutral, residual, span)
+    found.flow_share, found.flow_sigmas = flow.share, flow.sigmas
     _point(found, sums, earthing)
     return found
+
+
+def _reading(found: Inquiry, raw: "Raw", span: Span, own: Added, earthing: str) -> Added:
+    """The 3I0 to go by. In a solid network a sum may be an open transformer's, which U0 does not
+    tell there.
+    """
+    found.summed = "i0" in raw.summed
+    phases = [x for x in [_added(raw, role, span) for role in CURRENTS] if x is not None]
+    if found.summed or len(phases) < len(CURRENTS) or earthing == "solid":
+        return own
+    total = earth_residual.summed(phases)
+    changes = [_fundamental(x, span) for x in phases]
+    sensor, sums = _fundamental(own, span), _fundamental(total, span)
+    if not earth_residual.driven_to_its_end(sensor, sums, _noise(total, span), changes):
+        return own
+    found.summed = found.overdriven = True
+    return total
 
 
 def _spanned(raw: "Raw", age: int, cycle: int) -> "tuple[Span | None, Added | None]":
@@ -158,11 +190,24 @@ def _look_at_currents(found: Inquiry, raw: "Raw", span: Span) -> None:
     found.i0_before = _standing(_older(samples, span), scale, span)
     currents = [x for x in [_added(raw, role, span) for role in CURRENTS] if x is not None]
     changes = [_fundamental(x, span) for x in currents]
+    found.dead = _dead(raw, span, currents)
     found.phase_amps = max([size(x) for x in changes] + [0.0])
     if len(changes) == len(CURRENTS):
         noise = max([_noise(x, span) for x in currents])
         found.phase = earth_through.phase(changes, noise)
         found.through = found.phase != ""
+
+
+def _dead(raw: "Raw", span: Span, currents: "list[Added]") -> bool:
+    """Whether no phase current stands out of its noise: the line is switched off."""
+    if len(currents) < len(CURRENTS):
+        return False
+    for role, current in zip(CURRENTS, currents):
+        samples, scale = raw.wave(role, span.needed())
+        stands = _standing(recent(samples, span), scale, span)
+        if stands > FLOWING_SIGMAS * _noise(current, span):
+            return False
+    return True
 
 
 def _look_at_voltages(found: Inquiry, raw: "Raw", span: Span) -> None:
@@ -200,18 +245,38 @@ def _look_for_phase(
 
 
 def _point(found: Inquiry, sums: Sums, earthing: str) -> None:
-    """The direction, and how sure it is: by how much better the better model is, how far that lies
-    beyond the noise, and how well it fits at all.
+    """The direction, and how sure it is: the surer of two witnesses that agree, and what one has
+    more than the other where they do not. Each speaks for forward or, below zero, for reverse.
+    """
+    models, flow = _by_models(found, sums, earthing), _by_energy(found)
+    sure = models + flow if models * flow < 0.0 else max(models, flow, key=abs)
+    if sure != 0.0:
+        found.direction = FORWARD if sure > 0.0 else REVERSE
+        found.confidence = 0.5 + 0.5 * abs(sure)
+
+
+def _by_models(found: Inquiry, sums: Sums, earthing: str) -> float:
+    """By how much better the better model is, how far that lies beyond the noise, and how well it
+    fits at all.
     """
     behind, ahead = judge(sums, earthing)
     found.behind, found.ahead, found.energy = behind, ahead, sums.products[0][0]
     better, worse = min(behind.left, ahead.left), max(behind.left, ahead.left)
     if worse - better < LEAST_APART:
-        return
-    found.direction = FORWARD if ahead.left < behind.left else REVERSE
-    beyond = (worse - better) / (worse - better + HALF_SURE)
-    sure = (1.0 - better / worse) * (1.0 - better / found.energy) * beyond
-    found.confidence = 0.5 + 0.5 * sure
+        return 0.0
+    sure = (1.0 - better / worse) * (1.0 - better / found.energy) * _beyond(worse - better)
+    return sure if ahead.left < behind.left else -sure
+
+
+def _by_energy(found: Inquiry) -> float:
+    """By how much of it has flowed the same way at all times, and how far beyond the noise."""
+    squared = found.flow_sigmas * found.flow_sigmas
+    return -found.flow_share * _beyond(squared) if squared >= LEAST_APART else 0.0
+
+
+def _beyond(squared: float) -> float:
+    """How much is left of it beside noise; squared: sigmas."""
+    return squared / (squared + HALF_SURE)
 
 
 # --- fundamentals ---------------------------------------------------------------------------------

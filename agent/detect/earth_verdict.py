@@ -80,14 +80,24 @@ def word(found: "Inquiry", limits: Limits, last: bool) -> str:
         return ""
     share = found.neutral_volts / limits.phase_volts
     sure = found.confidence >= (FAIR if last else SURE)
-    if found.direction == FORWARD and sure and _stands(found, limits, last):
-        return FORWARD
+    if found.direction == FORWARD and sure:
+        if _stands(found, limits, last):
+            return FORWARD
+        if share < OUT_SHARE and found.residual_amps < _feigned(found, limits):
+            return ""  # a load went at the same time: a pole, or a torn wire, unbalances as much
     if found.direction == REVERSE and found.confidence >= (LIKELY if last else SURE):
         seen = share >= DISPLACED / 3 and found.residual_amps >= TOLD_AMPS
         return REVERSE if share >= DISPLACED or seen else ""
     if found.through and last and found.neutral_noise == 0.0:
         return UNKNOWN  # there are no voltages
-    return UNKNOWN if share >= DISPLACED and last else ""
+    return UNKNOWN if last and share >= DISPLACED and _worth_telling(found, share) else ""
+
+
+def _worth_telling(found: "Inquiry", share: float) -> bool:
+    """Neither side nor phase is known: that is a neutral which swings after a switching, and least
+    of all is it this line's where the line is off.
+    """
+    return found.phase != "" or (share >= OUT_SHARE and not found.dead)
 
 
 def _stands(found: "Inquiry", limits: Limits, last: bool) -> bool:
@@ -107,7 +117,12 @@ def _stands(found: "Inquiry", limits: Limits, last: bool) -> bool:
 
 def _flows(found: "Inquiry", limits: Limits, least_amps: float) -> bool:
     """Whether so much was added to 3I0 and is still there, and neither is noise nor feigned."""
+    least = max(least_amps, NOISE_SIGMAS * found.residual_noise, _feigned(found, limits))
+    return min(found.residual_amps, found.lasting_amps) >= least
+
+
+def _feigned(found: "Inquiry", limits: Limits) -> float:
+    """What the change of the phase currents may show of itself in 3I0."""
     displaced = found.neutral_volts >= DISPLACED * limits.phase_volts
     share = SUM_ERROR if found.summed else CORE_LEAK if displaced else LOAD_SHARE
-    least = max(least_amps, NOISE_SIGMAS * found.residual_noise, share * found.phase_amps)
-    return min(found.residual_amps, found.lasting_amps) >= least
+    return share * found.phase_amps

@@ -49,8 +49,10 @@ LOADED_SHARE = 0.02
 EARTH_VOLTS = 0.08
 # ... and by this share, where 3I0 is a real one: a strong source with its neutral on earth.
 FIRM_EARTH_VOLTS = 0.02
-# Of the largest phase current, from a sensor of its own around all three and nothing else to go by.
-MEASURED_EARTH = 0.05
+# Of the largest phase current, from a sensor of its own around all three and nothing else to go by:
+# such a core makes some tenths of a per cent of them (earth_verdict.CORE_LEAK), a fault of two
+# phases to earth beside a low resistance drives 2 to 5 % through it.
+MEASURED_EARTH = 0.015
 # A shape that leaves more than this to the fit is looked at in its first milliseconds only.
 BENT = 0.01
 # Of what the voltage lost, the share that no current explains: inrush through a source leaves a

@@ -36,9 +36,10 @@ def start(root: Path, lane: str, fd: int, header: Header) -> tuple[int, int]:
         return beginning
     try:
         first_seq, at, seq = map(int, text.split())
-    except ValueError:  # whole, and none of ours
+    except ValueError:  # a whole line, of another hand
         return beginning
-    if first_seq != header.first_seq or at < segment.HEADER_BYTES:
+    inside = segment.HEADER_BYTES <= at <= os.fstat(fd).st_size
+    if first_seq != header.first_seq or not inside:
         return beginning
     largest = segment.FRAME_BYTES + segment.MAX_PAYLOAD_BYTES
     step = Walker(os.pread(fd, largest, at), header.seed, seq).step()

@@ -40,10 +40,11 @@ def read_line(path: Path) -> str | None:
     return text if data == checked_line(text) else None
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, *, mode: int = 0o640) -> None:
     """A file that appears whole or not at all, and under its name on disk."""
     temporary = path.with_name(path.name + ".new")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+    remove(temporary)  # what a cut has left there may have another mode
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         write_all(fd, data, 0)
         os.fsync(fd)

@@ -241,8 +241,11 @@ COLUMNS = {
         ("of_lane", TEXT, True),
         ("of_seq", UINT, True),
         ("chain", BYTES, True),
-        ("key", BYTES, True),  # which key: the beginning of the hash of its public half
+        ("signer", BYTES, True),  # which key: the beginning of the hash of its public half
         ("signature", BYTES, True),
+        ("after_seq", UINT, False),  # the head before it, that this one goes on from; 0: none
+        ("lowest_seq", UINT, False),  # that the lane still kept
+        ("lost", LIST, False),  # since then: first, last, reason; again and again
     ),
     # Counters since the process started and present depths, by their names.
     METRICS: (

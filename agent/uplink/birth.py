@@ -59,6 +59,7 @@ class Birth:
                 protocol=protocol,
                 ack=self._uplink.ack,
                 consumers=list(self._uplink.consumers),
+                public_key=identity.public_key,
             )
         )
 

@@ -15,6 +15,7 @@ class Identity:
     model: str
     config_hash: bytes
     versions: Mapping[str, str]
+    public_key: bytes | None = None  # of the key that signs the heads
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ LONGEST_JITTER_S = 86_400
 # What `state` tells of the uplink's health is a glance; the whole stands in METRICS records.
 STATE_FIGURES = 16
 
+KEY_BYTES = 32  # of an Ed25519 public key (RFC 8032, section 5.1.5)
+
 _U64 = (1 << 64) - 1
 _I63 = (1 << 63) - 1
 _BAY_PLACE = entry.column(entry.EVENT, "bay") - entry.FIRST + 2
@@ -130,17 +132,18 @@ def birth(
     protocol: str,
     ack: str,
     consumers: "list[str]",
+    public_key: "bytes | None" = None,
 ) -> "Map":
     """Who speaks, in which scales, and how far its log reaches.
 
     lanes: {lane: (epoch, lowest, next, [(first, last, reason), ...])}, of which the newest losses
     are told; clock: (boot, mono_us, utc_us, source, error_us); protocol: "5" or "3.1.1";
-    ack: "consumer" or "puback".
+    ack: "consumer" or "puback"; public_key: of the key that signs the heads, 32 bytes.
     """
     told = {}
     for lane, (epoch, lowest, next_seq, lost) in lanes.items():
         told[lane] = [epoch, lowest, next_seq, [list(each) for each in lost[-LOST_TOLD:]]]
-    return {
+    said = {
         0: VERSION,
         1: node,
         2: model,
@@ -153,6 +156,9 @@ def birth(
         9: ack,
         10: list(consumers),
     }
+    if public_key is not None:
+        said[11] = public_key
+    return said
 
 
 def open_birth(item: "Item") -> "dict[str, Any]":
@@ -172,6 +178,7 @@ def open_birth(item: "Item") -> "dict[str, Any]":
         "protocol": _text(item.get(8), "protocol"),
         "ack": _text(item.get(9), "ack"),
         "consumers": [_text(name, "consumer") for name in _list(item.get(10), "consumers")],
+        "public_key": _open_key(item.get(11)),
     }
 
 
@@ -539,6 +546,14 @@ def _open_clock(clock: "Item") -> "tuple[Item, ...]":
     if error_us is not None:
         _whole(error_us, "clock error", 0, _I63)
     return boot, mono_us, utc_us, source, error_us
+
+
+def _open_key(key: "Item") -> "bytes | None":
+    if key is None:
+        return None
+    if len(_bytes(key, "public key")) != KEY_BYTES:
+        raise ValueError(f"public key of {len(key)} bytes; expected {KEY_BYTES}")
+    return bytes(key)
 
 
 def _open_point(point: "Item") -> "tuple[str, str, int]":

@@ -289,13 +289,14 @@ async def _log(stage: Stage, due: set[tuple[str, int]]) -> Log:
         for _, _, lane, _ in [key_of(receipt.told)]
         for seq in range(receipt.told["lost"][0], receipt.told["lost"][1] + 1)
     }
+    wrong = report.get("evidence", {}).get("findings", [])
     problems = [f"lane {lane['lane']}: {p}" for lane in report["lanes"] for p in lane["problems"]]
     return Log(
         held=frozenset((NODE, report["epoch"], lane, seq) for lane, seq in held),
         due=frozenset((NODE, report["epoch"], lane, seq) for lane, seq in due),
         lost=frozenset((NODE, report["epoch"], lane, seq) for lane, seq in lost | told),
         intact=bool(report["ok"]),
-        problems=(*report["problems"], *problems),
+        problems=(*report["problems"], *problems, *(each["told"] for each in wrong)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent.detect.broken_conductor import (
     BRANCH_SHARE,
+    HELD_LOOKS,
     LEAST_K,
     MOST_DROP,
     TORN_SHARE,
@@ -36,6 +37,7 @@ class Conductors(SlowFunction):
         self._telling = telling
         self._situation = situation
         self._element = BrokenConductor(bay.rating_amps)
+        self._solid = bay.earthing == "solid"
         self._shaken = False
         self._volts_floor = 0.5 * bay.nominal_volts / 3**0.5
 
@@ -94,6 +96,8 @@ class Conductors(SlowFunction):
     def _direction(self, gap: Gap) -> tuple[str, str | None]:
         """Where the gap lies, and why that is not known."""
         if gap.drop is None:
+            if self._solid:
+                return "unknown", "direction: no voltages, a sag of one phase looks the same"
             if gap.share < WHOLE_SHARE:  # what still flows in that phase comes from its source
                 return "forward", None
             return "unknown", "direction: no voltages, and all of the phase's current is gone"
@@ -116,6 +120,8 @@ class Conductors(SlowFunction):
             "earth_taken_out": int(gap.earthed),
             **exactly("current", sizes(look, _CURRENTS)),
         }
-        if gap.drop is not None:
+        if gap.drop is None:
+            told["held_looks"] = HELD_LOOKS
+        else:
             told |= {"drop": gap.drop, "most_drop": MOST_DROP}
         return told

@@ -4,7 +4,15 @@ the board.
 Portable: lists and numbers in, lists and numbers out.
 """
 
-from agent.detect import earth_direction, earth_inquiry, earth_phase, earth_strikes, earth_through
+from agent.detect import (
+    earth_direction,
+    earth_energy,
+    earth_inquiry,
+    earth_phase,
+    earth_residual,
+    earth_strikes,
+    earth_through,
+)
 from agent.detect.earth_added import Span, added
 from agent.detect.raw import Raw
 
@@ -61,6 +69,16 @@ def sides(u0: "list[int]", i0: "list[int]", window: int, age: int, earthing: str
     return [behind.left, ahead.left, sums.products[0][0]]
 
 
+def flow(u0: "list[int]", i0: "list[int]", window: int, age: int) -> "list[float]":
+    """[share of the energy that flowed one way, sigmas]."""
+    span = Span(window, 1024 * window, window // 2, age)
+    neutral, residual = added(u0, 1.0, span), added(i0, 1e-3, span)
+    if neutral is None or residual is None:
+        return []
+    found = earth_energy.energy(neutral, residual, span)
+    return [found.share, found.sigmas]
+
+
 def lowest(squares: "list[float]") -> str:
     """The phase whose voltage is down."""
     return earth_phase.lowest(squares)
@@ -74,3 +92,10 @@ def strikes(u0: "list[int]", window: int, peak: float) -> "list[int]":
 def through(changes: "list[Any]", noise: float) -> str:
     """The phase that a fault's own current was added to."""
     return earth_through.phase([(x, y) for x, y in changes], noise)
+
+
+def driven(sensor: "list[float]", total: "list[float]", noise: float, changes: "list[Any]") -> bool:
+    """Whether the sensor of 3I0 is what errs."""
+    pairs = [(x, y) for x, y in changes]
+    one, other = (sensor[0], sensor[1]), (total[0], total[1])
+    return earth_residual.driven_to_its_end(one, other, noise, pairs)

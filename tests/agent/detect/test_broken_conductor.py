@@ -97,15 +97,57 @@ def test_the_lost_load_may_have_another_power_factor_than_the_rest(
     assert [each[1] for each in told(board, happening(before, after))] == [0]
 
 
-def test_without_voltages_the_same_is_seen(board: Any) -> None:
+def test_without_voltages_the_same_is_seen_half_a_second_later(board: Any) -> None:
     before, after = torn(0.3, 1)
+    looks = [*happening(before, after), *[after] * 5]
 
-    ((_, phase, share, behind, with_source, _, _),) = told(
-        board, happening(before, after), mute=True
-    )
+    ((look, phase, share, behind, with_source, _, onset_us),) = told(board, looks, mute=True)
 
-    assert (phase, behind, with_source) == (1, False, True)
+    assert (look, phase, behind, with_source) == (4 + 6, 1, False, True)
     assert share == pytest.approx(0.3, abs=0.03)
+    assert onset_us == pytest.approx(240_000 - 0.4 * 80_000, abs=2_000)
+
+
+def sagged(load_of: Matrix, depth: float, healthy: int, resistive: float) -> State:
+    """This load while two phases are short of each other elsewhere: the third one's voltage is as
+    before, U2 is what U1 has lost.
+
+    Source: P. M. Anderson, "Analysis of Faulted Power Systems", 1973, ch. 3 (line to line).
+    """
+    lost = depth * np.exp(1j * np.radians(resistive))
+    turn, phases = np.exp(2j * np.pi / 3), np.arange(3)
+    emf = (1 - lost) * turn**-phases + lost * turn ** (phases - 2.0 * healthy)
+    return Source(emf=VOLTS * emf).feed(load_of)
+
+
+@pytest.mark.parametrize("lost", [load, motors], ids=["lighting", "motors"])
+def test_without_voltages_a_short_circuit_elsewhere_tears_nothing(lost: Any, board: Any) -> None:
+    """Of 0.2 to 0.5 s: its sag comes, and goes again."""
+    there = lost(150.0)
+    before = Source().feed(there)
+    looks = [before, before]
+    for healthy in range(3):
+        for depth, resistive in ((0.15, 0.0), (0.3, -25.0), (0.45, 25.0)):
+            sag = sagged(there, depth, healthy, resistive)
+            assert abs(sag.volts[healthy] - before.volts[healthy]) < 0.12 * VOLTS
+            for stays in (2, 4, 6):
+                looks += [mixed(before, sag, 0.4), *[sag] * stays]
+                looks += [mixed(sag, before, 0.7), *[before] * 4]
+
+    assert told(board, looks, mute=True) == []
+
+
+@pytest.mark.parametrize("mute", [True, False], ids=["without-voltages", "with-voltages"])
+def test_a_pole_that_opens_on_a_fault_is_no_torn_wire(mute: bool, board: Any) -> None:
+    """As the breaker of a line with single-pole tripping, below the pickup of all that is faster:
+    what goes is the fault's current.
+    """
+    there = load(150.0)
+    faulted, opens = Source().feed(there), Source().feed(opened(there, 1))
+    faulted.amps[1] *= 2.0 * np.exp(-1j * np.radians(50))
+
+    looks = [faulted, faulted, mixed(faulted, opens, 0.5), *[opens] * 10]
+    assert told(board, looks, mute=mute) == []
 
 
 @pytest.mark.parametrize("lost", [load, motors], ids=["lighting", "motors"])

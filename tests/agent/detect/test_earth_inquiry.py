@@ -136,11 +136,14 @@ def test_scaling_both_channels_changes_nothing_but_the_sizes() -> None:
 
 
 @pytest.mark.parametrize("ahead", [True, False], ids=["ahead", "elsewhere"])
-def test_reversing_3i0_reverses_the_side(ahead: bool) -> None:
+def test_reversing_all_currents_reverses_the_side_and_3i0_alone_is_overruled(ahead: bool) -> None:
     handed = asked(ISOLATED, Story(300.0, ahead, 0, 0.7))
-    turned = handed[0] | {"i0": [-x for x in handed[0]["i0"]]}
-    found = earth_scenarios.inquire(turned, *handed[1:])
-    assert found[0] == ("reverse" if ahead else "forward")
+    alone = handed[0] | {"i0": [-x for x in handed[0]["i0"]]}
+    turned = {role: [-x for x in handed[0][role]] for role in ("ia", "ib", "ic", "i0")}
+    all_turned = earth_scenarios.inquire(handed[0] | turned, *handed[1:])
+    one_turned = earth_scenarios.inquire(alone, *handed[1:])
+    assert all_turned[0] == ("reverse" if ahead else "forward")
+    assert one_turned[0] == ("forward" if ahead else "reverse")
 
 
 @NETWORKS

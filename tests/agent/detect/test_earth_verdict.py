@@ -23,6 +23,7 @@ def found(**values: Any) -> Inquiry:
         "u0_after": 2000.0,
         "direction": "forward",
         "confidence": 0.95,
+        "phase": "B",
     }
     for name, value in (told | values).items():
         setattr(inquiry, name, value)
@@ -30,6 +31,7 @@ def found(**values: Any) -> Inquiry:
 
 
 SMALL = {"neutral_volts": 100.0, "u0_after": 100.0}
+NOBODY = {"direction": "unknown", "confidence": 0.0, "phase": "", "residual_amps": 0.01}
 GONE = {"residual_amps": 3.0, "lasting_amps": 0.01}
 
 
@@ -39,11 +41,25 @@ GONE = {"residual_amps": 3.0, "lasting_amps": 0.01}
         pytest.param({}, "forward", "forward", id="a-clear-fault-at-once"),
         pytest.param({"confidence": 0.75}, "", "forward", id="a-fair-one-at-the-second-look"),
         pytest.param({"confidence": 0.6}, "", "unknown", id="a-weak-one-without-direction"),
+        pytest.param(NOBODY, "", "unknown", id="neither-side-nor-phase-of-a-plain-displacement"),
+        pytest.param(
+            NOBODY | {"neutral_volts": 350.0}, "", "", id="a-neutral-that-swings-after-switching"
+        ),
+        pytest.param(NOBODY | {"dead": True}, "", "", id="a-neutral-that-swings-behind-a-breaker"),
+        pytest.param(
+            NOBODY | {"dead": True, "phase": "C"}, "", "unknown", id="a-phase-that-is-down-is-told"
+        ),
         pytest.param({"direction": "reverse"}, "reverse", "reverse", id="elsewhere"),
         pytest.param(SMALL, "", "forward", id="little-u0-is-looked-at-twice"),
         pytest.param(SMALL | GONE, "", "", id="poles-apart-are-over-by-then"),
         pytest.param(
             SMALL | {"phase_amps": 40.0}, "", "", id="little-u0-while-load-changed-is-its-leak"
+        ),
+        pytest.param(
+            {"neutral_volts": 250.0, "phase_amps": 100.0, "residual_amps": 0.3},
+            "",
+            "",
+            id="a-torn-wire-unbalances-the-capacitances-while-its-load-goes",
         ),
         pytest.param(GONE, "forward", "forward", id="an-arc-that-went-out-after-a-third-of-u0"),
         pytest.param(GONE | {"neutral_volts": 300.0}, "", "unknown", id="switching-beside-a-coil"),
