@@ -14,6 +14,7 @@ from math import inf
 from typing import Literal, NamedTuple
 
 from agent.detect.inverse_time import CURVES, FLAT_RATIO, START_RATIO
+from agent.detect.line import Section, ways
 from agent.detect.overcurrent import DROP_RATIO
 from agent.detect.settings import Settings
 from agent.detect.short_circuit import EXPLAINING_SHARE, STABILISING_SHARE
@@ -119,26 +120,36 @@ def clears_ms(settings: Settings, amps: float) -> float:
 
 
 def far_end_amps(bay: Bay) -> float:
-    """Two-phase fault at the far end behind a source without impedance: U / (2 |Z1|). [A]
+    """Two-phase fault at the farthest end behind a source without impedance: U / (2 |Z1|). [A]
 
     The most that can flow; inf where the line is not known. Source: IEC 60909-0, two-phase fault.
     """
-    line = bay.line
-    if any(key not in line for key in ("r1_ohms_per_km", "x1_ohms_per_km", "length_km")):
-        return inf
-    ohms = line["length_km"] * abs(complex(line["r1_ohms_per_km"], line["x1_ohms_per_km"]))
-    return float(bay.nominal_volts / (2 * ohms))
+    ends = [sum(each.km * complex(each.r1, each.x1) for each in way) for way in _ways(bay)]
+    return min((float(bay.nominal_volts / (2 * abs(ohms))) for ohms in ends if ohms), default=inf)
 
 
 def far_earth_amps(bay: Bay) -> float:
-    """Earth fault at the far end of a solidly earthed network: sqrt(3) U / |2 Z1 + Z0|. [A]"""
-    line = bay.line
-    keys = ("r1_ohms_per_km", "x1_ohms_per_km", "r0_ohms_per_km", "x0_ohms_per_km", "length_km")
-    if bay.earthing != "solid" or any(key not in line for key in keys):
-        return inf
-    first = complex(line["r1_ohms_per_km"], line["x1_ohms_per_km"])
-    zero = complex(line["r0_ohms_per_km"], line["x0_ohms_per_km"])
-    return float(3**0.5 * bay.nominal_volts / (line["length_km"] * abs(2 * first + zero)))
+    """Earth fault at the farthest end of a solidly earthed network: sqrt(3) U / |2 Z1 + Z0|. [A]"""
+    found = _ways(bay) if bay.earthing == "solid" else []
+    known = [way for way in found if all(each.r0 and each.x0 for each in way)]
+    ends = [sum(each.km * _earth_loop(each) for each in way) for way in known]
+    return min(
+        (float(3**0.5 * bay.nominal_volts / abs(ohms)) for ohms in ends if ohms), default=inf
+    )
+
+
+def _earth_loop(section: Section) -> complex:
+    """2 Z1 + Z0 of a kilometre."""
+    return 2 * complex(section.r1, section.x1) + complex(section.r0, section.x0)
+
+
+def _ways(bay: Bay) -> list[list[Section]]:
+    return ways(bay.line, bay.section)
+
+
+def without_voltages(bay: Bay) -> bool:
+    """Whether a phase has no voltage, as far as the site file says."""
+    return bool(bay.channels) and not {"ua", "ub", "uc"} <= bay.channels.keys()
 
 
 def summed(bay: Bay) -> bool:
@@ -241,6 +252,40 @@ def _floor_in_load(seen: Seen) -> str:
     if seen.settings.change_floor_amps >= least:
         return ""
     return f"loads switch by {least:.4g} A all day"
+
+
+def _weak_in_vain(seen: Seen) -> str:
+    if not without_voltages(seen.bay) or "negative_start_amps" not in seen.stated:
+        return ""
+    return "no effect: the bay has not all three voltages"
+
+
+def _weak_above_stage(seen: Seen) -> str:
+    start, pickup = seen.settings.negative_start_amps, seen.settings.phase_pickup_amps
+    if 3**0.5 * start < pickup:
+        return ""
+    return f"two phases that add it carry {3**0.5 * start:.4g} A, 50P starts at {pickup:.4g} A"
+
+
+def _weak_below_load(seen: Seen) -> str:
+    least = 0.15 * seen.bay.rating_amps
+    start = seen.settings.negative_start_amps
+    return (
+        "" if start >= least else f"a load between two phases that is switched adds {least:.4g} A"
+    )
+
+
+def _weak_unfollowed(seen: Seen) -> str:
+    added = 3**0.5 * seen.settings.negative_start_amps
+    floor = seen.settings.change_floor_amps
+    return "" if floor < added else f"two phases that add it change by {added:.4g} A only"
+
+
+def _weak_never_seen(seen: Seen) -> str:
+    amps = far_end_amps(seen.bay) / 3**0.5
+    if seen.settings.negative_start_amps < amps:
+        return ""
+    return f"a fault at the far end adds {amps:.4g} A at most"
 
 
 # --- units ---
@@ -748,6 +793,97 @@ CHECKS = (
         ("live_hold_ms",),
         "reclosed onto a fault the voltage is back for a cycle or two",
         _outside("live_hold_ms", 2 * CYCLE_MS, 10_000, "a try, or after the restoration"),
+    ),
+    Check(
+        "67Q without voltages",
+        "warning",
+        ("negative_start_amps",),
+        "the motors behind a bay answer a neighbour's fault alike; voltages tell the side",
+        _weak_in_vain,
+    ),
+    Check(
+        "67Q above 50P",
+        "warning",
+        ("negative_start_amps", "phase_pickup_amps"),
+        "it is there for what stays below 50P",
+        _weak_above_stage,
+    ),
+    Check(
+        "67Q within load",
+        "warning",
+        ("negative_start_amps",),
+        "a load between two phases may take a quarter of the rating, 0.15 of it as sequence",
+        _weak_below_load,
+    ),
+    Check(
+        "67Q below change floor",
+        "error",
+        ("negative_start_amps", "change_floor_amps"),
+        "a fault between two phases adds the square root of three of its negative sequence to each",
+        _weak_unfollowed,
+    ),
+    Check(
+        "67Q out of reach",
+        "error",
+        ("negative_start_amps",),
+        "the negative sequence of a fault between two phases, IEC 60909-0",
+        _weak_never_seen,
+    ),
+    Check(
+        "unbalance within VT errors",
+        "warning",
+        ("unbalance_voltage_share",),
+        "lines that are not transposed and transformers of class 0.5 make up to 0.01",
+        _outside("unbalance_voltage_share", 0.01, 0.5, "a sound supply is told unbalanced"),
+    ),
+    Check(
+        "unbalance beyond motors",
+        "warning",
+        ("unbalance_voltage_share",),
+        "no motor should run from 0.05 on (IEC 60034-26; NEMA MG 1, 14.36)",
+        _outside("unbalance_voltage_share", 0.0, 0.05, "motors burn before it is told"),
+    ),
+    Check(
+        "current unbalance within load",
+        "warning",
+        ("unbalance_current_share",),
+        "loads that differ by 6 % and transformers by 2 % between phases make 0.05",
+        _outside("unbalance_current_share", 0.08, 1.0, "ordinary load is told unbalanced"),
+    ),
+    Check(
+        "current unbalance above an open phase",
+        "warning",
+        ("unbalance_current_share",),
+        "one open phase of three makes 0.5 to 1 behind it, less where other load remains",
+        _outside("unbalance_current_share", 0.0, 0.5, "an open phase may stay untold"),
+    ),
+    Check(
+        "unbalance told in a start",
+        "warning",
+        ("unbalance_delay_ms",),
+        "what starts or is switched phase by phase takes seconds",
+        _outside("unbalance_delay_ms", 1000, 600_000, "a start or a reclosing is told"),
+    ),
+    Check(
+        "frequency limit within control",
+        "warning",
+        ("frequency_limit_hz",),
+        "0.2 Hz are normal (GB/T 15945; ENTSO-E, standard range 0.05, maximum 0.2)",
+        _outside("frequency_limit_hz", 0.2, 5.0, "the network's control moves as much all day"),
+    ),
+    Check(
+        "frequency limit beyond shedding",
+        "warning",
+        ("frequency_limit_hz",),
+        "load is shed from 1 Hz below nominal on (DL/T 428; ENTSO-E 49.0 Hz)",
+        _outside("frequency_limit_hz", 0.0, 1.0, "it is told after load was shed"),
+    ),
+    Check(
+        "frequency told in a fault",
+        "warning",
+        ("frequency_delay_ms",),
+        "a fault turns the phasors of voltages for some cycles, and is cleared within 0.2 s",
+        _outside("frequency_delay_ms", 200, 600_000, "a fault's turn of phase is told"),
     ),
     Check(
         "50P pickups not graded",

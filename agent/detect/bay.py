@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf, isnan
 
-from agent.detect.function import Function, Now
+from agent.detect.function import FastFunction, Function, Now, SlowFunction
 from agent.detect.functions.backfeed import Backfeed
 from agent.detect.functions.conductors import Conductors
 from agent.detect.functions.distances import Distances
@@ -76,6 +76,10 @@ class BayDetector:
             self._distances,
             self._outcomes,
         )
+        # Who may answer at a slow look, who wakes, and who is stepped while the bay is awake.
+        self._slow = [f for f in self._functions if not isinstance(f, FastFunction)]
+        self._fast = [f for f in self._functions if not isinstance(f, SlowFunction)]
+        self._stepped = [f for f in self._functions if type(f).step is not SlowFunction.step]
         self._timed = TimedStages(settings, cycle_us, telling, situation)
         self._dues_us: list[int] = []  # they change with a step alone
         self._unseen = True  # nothing was looked at yet: no crossing tells where things stand
@@ -113,7 +117,9 @@ class BayDetector:
 
     def idle(self) -> bool:
         """True when quiet samples would change nothing here."""
-        return not self._timed.timing and all(each.idle() for each in self._functions)
+        if self._timed.timing:
+            return False
+        return all(each.idle() for each in self._fast)
 
     @property
     def band(self) -> Band:
@@ -122,7 +128,7 @@ class BayDetector:
         One and the same object as long as it is the same band.
         """
         low, high = [-inf] * WATCHED, [inf] * WATCHED
-        for each in self._functions:
+        for each in self._fast:
             each.narrow(low, high)
         self._timed.narrow(low, high)
         if (low, high) != self._band:
@@ -132,7 +138,7 @@ class BayDetector:
     def levels(self) -> Levels:
         """Where some element would answer differently."""
         levels = Levels()
-        for each in self._functions:
+        for each in self._fast:
             each.add_levels(levels)
         self._timed.add_levels(levels)
         return levels
@@ -190,9 +196,10 @@ class BayDetector:
 
     def look(self, look: Look) -> list[Event]:
         """Events of a slow look."""
-        events = [event for each in self._functions for event in each.look(look)]
-        events = self._outcomes.follow_look(look, events)
-        self._dues_us = [due for each in self._functions for due in each.dues_us()]
+        events = [event for each in self._slow for event in each.look(look)]
+        if events:
+            events = self._outcomes.follow_look(look, events)
+        self._dues_us = [due for each in self._fast for due in each.dues_us()]
         return events
 
     def read(
@@ -224,9 +231,9 @@ class BayDetector:
         if changing or self._changing:
             self._situation.disturbed_us = now.t_us
         self._changing = changing
-        events = [event for each in self._functions for event in each.step(now)]
+        events = [event for each in self._stepped for event in each.step(now)]
         # What became of a fault, and where it is, is said of events of any function.
         events = self._outcomes.follow(now, self._distances.follow(now, events))
         self._timed.wake(now.seen)
-        self._dues_us = [due for each in self._functions for due in each.dues_us()]
+        self._dues_us = [due for each in self._fast for due in each.dues_us()]
         return events

@@ -120,13 +120,27 @@ def standing(
     """From the phasors of one look: three currents, 3I0 where it has a sensor, three voltages or
     none. [RMS]
     """
-    phases, positive, negative = sequences(amps[0], amps[1], amps[2])
+    of_amps = sequences(amps[0], amps[1], amps[2])
+    of_volts = sequences(volts[0], volts[1], volts[2]) if volts else None
+    return stood(t_us, since_us, of_amps, residual, of_volts, humps)
+
+
+def stood(
+    t_us: int,
+    since_us: int,
+    of_amps: "tuple[Phasor, Phasor, Phasor]",
+    residual: "Phasor | None",
+    of_volts: "tuple[Phasor, Phasor, Phasor] | None",
+    humps: float,
+) -> "Standing":
+    """The same from the sequences of the three."""
+    phases, positive, negative = of_amps
     zero = phases if residual is None else (residual[0] / 3.0, residual[1] / 3.0)
     reference = positive
     unequal = ZERO
     height = 0.0
-    if volts:
-        _, reference, other = sequences(volts[0], volts[1], volts[2])
+    if of_volts is not None:
+        _, reference, other = of_volts
         height = size(reference)
         unequal = over(other, reference)
     length = size(reference)

@@ -52,6 +52,7 @@ class Crossings:
         filled = [_filled(levels, most) for levels in bays]
         self._table = np.array(filled, dtype=np.float64).reshape(len(filled), len(self._rows)).T
         self._last = np.zeros(self._table.shape, dtype=np.bool_)
+        self._bands: list[Band | None] = [None] * len(bays)
 
     def of(self, sight: Array, bays: Bays) -> list[list[int]]:
         """The decisions at which something crosses, bay by bay, for a sight of these bays."""
@@ -67,7 +68,16 @@ class Crossings:
         ]
 
     def between(self, bay: int) -> Band:
-        """The levels that the rows of this bay lie between at its last sample."""
+        """The levels that the rows of this bay lie between at its last sample.
+
+        One and the same object until something crosses.
+        """
+        band = self._bands[bay]
+        if band is None:
+            band = self._bands[bay] = self._between(bay)
+        return band
+
+    def _between(self, bay: int) -> Band:
         low, high = np.full(STABILISED + 1, -np.inf), np.full(STABILISED + 1, np.inf)
         levels, reached = self._table[:, bay], self._last[:, bay]
         np.maximum.at(low, self._rows[reached], levels[reached])
@@ -78,6 +88,7 @@ class Crossings:
         reached = sight[self._rows] >= self._table[:, bay, None]
         before = np.concatenate((self._last[:, bay, None], reached[:, :-1]), axis=1)
         self._last[:, bay] = reached[:, -1]
+        self._bands[bay] = None
         crossed: list[int] = np.flatnonzero((reached != before).any(axis=0)).tolist()
         return crossed
 

@@ -47,6 +47,9 @@ SOLID_COSINE, SOLID_SINE = 0.5, -0.8660254
 # degrees from the border, what a load angle, the transformers' angles and three cycles of drift may
 # add up to.
 SURE = 0.25
+# What flowed before ends so much of a cycle ahead of where the change was seen: a current that
+# rises from nothing is seen only when it passes the floor.
+SEEN_LATE = 0.125
 # A cosine from which on there is nothing left to doubt: 45 degrees from the border.
 CLEAR = 0.7
 LEAST_EXPLAINED = 0.5  # of a fit's energy; less and something else drives the current
@@ -115,7 +118,8 @@ class _Loop:
         self.name = "abc"[p] + "abc"[q]
         self.added = impedance.thinned(added[place], group), self.amp
         self.amps = impedance.thinned(between[place][-count:], group), self.amp
-        self.past = impedance.thinned(between[place][: max(1, back)], group)
+        past = max(1, back - int(SEEN_LATE * raw.window))
+        self.past = impedance.thinned(between[place][:past], group)
         self.volts = impedance.thinned(loop[-count:], group), self.volt
         self.before = impedance.thinned(loop[:count], group), self.volt
         self.taken = _less(self.before[0], self.volts[0]), self.volt

@@ -20,6 +20,16 @@ def involved(shares: tuple[float, float, float]) -> str:
     return "".join([name for name, share in zip("ABC", shares) if share >= least])
 
 
+def not_alone(shares: tuple[float, float, float]) -> str:
+    """The same where one phase cannot be alone, for nothing flows to earth: its current returns in
+    the others, and what their saturated transformers deliver of it is held against itself.
+    """
+    largest = max(shares)
+    returning = max([share for share in shares if share != largest] + [0.0])
+    least = INVOLVED_SHARE * (returning if returning > 0.0 else largest)
+    return "".join([name for name, share in zip("ABC", shares) if share >= least])
+
+
 def name(phases: str, grounded: bool) -> str:
     """Of a fault on these phases; one alone, and never three, has earth in it for sure."""
     if len(phases) == 3:

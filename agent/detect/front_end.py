@@ -1,9 +1,10 @@
 """Samples to quantities: for every channel of a source at once, exact in counts.
 
-Two ways through it, one meaning. `stretches` cuts a source's blocks into stretches and follows
-the sums of a window (tables.py) from stretch to stretch: a handful of operations on whole blocks,
-enough for `reach` to prove that nothing left its band. `exact` then answers, only for the channels
-where that proof failed, the quantities at every sample of the stretch.
+Three ways through it, one meaning. `stretches` cuts a source's blocks into stretches and follows
+the energy of what changes: a handful of operations on whole blocks, enough to go on from a proof
+that nothing left its band (quiet.py). `reach` is what such a proof is made of, from the sums of the
+last window (tables.py). `exact` then answers, only for the channels where that proof failed, the
+quantities at every sample of the stretch.
 
 Sums of integer samples times integer tables are exact in float64 whatever their order, so the
 same samples give the same bits on any processor and for any block size. Scaling to amperes and
@@ -40,8 +41,8 @@ SLOWEST_MHZ, FASTEST_MHZ = 45_000, 65_000
 class Stretch:
     """Samples that were taken into the memory together: at most a window, never across a gap.
 
-    first, count: which. proven: the sums were followed through the whole stretch, so that `reach`
-    bounds each of its samples.
+    first, count: which. proven: the window before each of its samples was seen too, so that `reach`
+    bounds each of them.
     """
 
     first: int
@@ -72,7 +73,8 @@ class Reach:
 
     ends: (2, channels), re and im of the fundamental at its end, amplitude; away: no sample's
     fundamental lies further than this beyond `least` to `most` times that; change: no sample's
-    energy is larger.
+    energy is larger. fresh: by how much a fundamental moves at most, by the root of the energy of
+    what changes.
     """
 
     ends: Array
@@ -80,6 +82,7 @@ class Reach:
     change: Array
     least: float
     most: float
+    fresh: float
 
 
 class _Tables:
@@ -111,7 +114,7 @@ class FrontEnd:
 
     frequency_hz: nominal; remember_s: how much of the past `memory` keeps besides what windows
     need. sums: channels that are appended to those of the layout. frequency_mhz: what it is tuned
-    to. [mHz]
+    to. [mHz] change: no sample of the last stretch has a larger energy, see Exact.
     """
 
     def __init__(
@@ -134,12 +137,10 @@ class FrontEnd:
         self._offsets = offsets if offsets.any() else None
         self._triangle = np.triu(np.ones((longest, longest)))
         self._place = np.arange(1.0, longest + 1.0)
-        # Sums over the last window, shape (3, channels) and (channels,); see `_begin`.
-        self._sums = np.zeros((3, channels))
-        self._square = np.zeros(channels)
+        # Energies of the changes of late: (samples, energy of each channel), and their sum.
         self._changes: deque[tuple[int, Array]] = deque()
         self._covered = 0
-        self._change = np.zeros(channels)
+        self.change = np.zeros(channels)
         self._ready = False
         # Where the last `exact` ended: index, channels, its five sums.
         self._ended: tuple[int, Channels, Array] | None = None
@@ -203,6 +204,11 @@ class FrontEnd:
         rounded: Array = np.rint(a, out=a)
         return rounded
 
+    @property
+    def fresh(self) -> Array:
+        """Energy of the difference of the last stretch to one window earlier. [counts^2, sum]"""
+        return self._changes[-1][1]
+
     def reach(self) -> Reach:
         """What the last stretch cannot have left; to be asked only of one that is `proven`.
 
@@ -211,15 +217,18 @@ class FrontEnd:
         everything beside it counts with the norm of the weights beside it (Cauchy and Schwarz),
         and so does the difference of the samples that came, whose energy is known.
         """
-        own = self._tables
-        ends = self._sums * own.norms
+        own, length = self._tables, self.window
+        window, phase = self.memory.last(length), self.memory.next % length
+        ends = own.rows[:, phase : phase + length] @ window.T
+        ends *= own.norms
         own_cycle = np.add.reduce(ends * ends)
-        own_cycle *= 0.5 * self.window
-        beside = np.subtract(self._square, own_cycle, out=own_cycle)
+        own_cycle *= 0.5 * length
+        beside = np.subtract(np.vecdot(window, window), own_cycle, out=own_cycle)
         away = np.sqrt(np.maximum(beside, 0.0, out=beside), out=beside)
         away *= own.leak
-        away += own.reach * np.sqrt(self._changes[-1][1])
-        return Reach(ends[:2], away, self._change, own.least / CAUTION, own.most * CAUTION)
+        away += own.reach * np.sqrt(self.fresh)
+        least, most = own.least / CAUTION, own.most * CAUTION
+        return Reach(ends[:2], away, self.change, least, most, own.reach)
 
     def exact(self, stretch: Stretch, channels: Channels = None) -> Exact:
         """Quantities at each sample of the last stretch, of these channels (None: of all)."""
@@ -275,44 +284,35 @@ class FrontEnd:
         return amplitude
 
     def _begin(self, count: int) -> int:
-        """The sums of the window that ends now; answers how many of the last samples have one."""
+        """The first whole window ends now; answers how many of the last samples have one."""
         length = self.window
         whole = min(count, self.memory.held - length + 1)
         if whole <= 0:
             return 0
         recent, missing = self._recent(3 * length, None)
-        window = recent[:, 2 * length :]
-        phase = self.memory.next % length
-        self._sums = self._tables.rows[:, phase : phase + length] @ window.T
-        self._square = np.vecdot(window, window)
         leaving = recent[:, length:] - recent[:, : 2 * length]
         leaving[:, :missing] = 0.0
-        self._change = np.vecdot(leaving, leaving)
-        self._changes = deque([(2 * length, self._change.copy())])
+        self.change = np.vecdot(leaving, leaving)
+        self._changes = deque([(2 * length, self.change.copy())])
         self._covered = 2 * length
         self._ready = True
         return whole
 
     def _follow(self, count: int) -> bool:
-        """Move the sums on by the samples just appended; False when what leaves was not seen."""
+        """Take up what the samples just appended change; False when what leaves was not seen."""
         length = self.window
         if self.memory.held < length + count:
             return False
-        fresh, old = self.memory.last(count), self.memory.last(count, length)
-        leaving = fresh - old
-        phase = (self.memory.next - count) % length
-        self._sums += self._tables.rows[:, phase : phase + count] @ leaving.T
+        leaving = self.memory.last(count) - self.memory.last(count, length)
         energy = np.vecdot(leaving, leaving)
-        # The sum of (fresh + old) * leaving, which is fresh^2 - old^2.
-        self._square += 2.0 * np.vecdot(fresh, leaving) - energy
         self._changes.append((count, energy))
-        self._change += energy
+        self.change += energy
         self._covered += count
         # What no window of the stretch can hold any more.
         while self._covered - self._changes[0][0] >= length + count:
             held, gone = self._changes.popleft()
             self._covered -= held
-            self._change -= gone
+            self.change -= gone
         return True
 
     def _recent(self, count: int, channels: Channels) -> tuple[Array, int]:

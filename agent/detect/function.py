@@ -64,6 +64,14 @@ class Function(Protocol):
         ...
 
 
+class FastFunction:
+    """A function that goes by samples alone: slow looks tell it nothing."""
+
+    def look(self, _: Look) -> list[Event]:
+        """Nothing: it is a matter of samples."""
+        return []
+
+
 class SlowFunction:
     """A function that goes by slow looks alone: samples neither wake it nor change anything."""
 

@@ -33,20 +33,24 @@ def rms(raw: "Raw", names: "tuple[str, ...]") -> "Three":
     for phase in PHASES:
         samples, scale = raw.wave(_ROLES[phase], raw.window)
         if len(samples) == raw.window:
-            rows[phase] = samples, scale, sum(samples)
+            rows[phase] = samples, scale, sum(samples), sum([x * x for x in samples])
     a, b, c = [_rms(raw.window, [rows.get(phase) for phase in name]) for name in names]
     return a, b, c
 
 
-def _rms(window: int, rows: "list[tuple[list[int], float, int] | None]") -> float:
-    """Of one row, or of the difference of two: of whole numbers but for the scales."""
+def _rms(window: int, rows: "list[tuple[list[int], float, int, int] | None]") -> float:
+    """Of one row, or of the difference of two: of whole numbers but for the scales.
+
+    A row: samples, scale, their sum and that of their squares.
+    """
     if None in rows:
         return _UNKNOWN
     square = 0.0
-    for samples, scale, total in rows:  # type: ignore[misc]  # none is missing
-        square += scale * scale * (window * sum([x * x for x in samples]) - total * total)
+    for _, scale, total, squares in rows:  # type: ignore[misc]  # none is missing
+        square += scale * scale * (window * squares - total * total)
     if len(rows) == 2:
-        (one, one_scale, one_sum), (other, other_scale, other_sum) = rows  # type: ignore[misc]
+        one, one_scale, one_sum, _ = rows[0]  # type: ignore[misc]
+        other, other_scale, other_sum, _ = rows[1]  # type: ignore[misc]
         product = window * sum([x * y for x, y in zip(one, other)]) - one_sum * other_sum
         square -= 2.0 * one_scale * other_scale * product
     return math.sqrt(max(square, 0.0)) / window

@@ -61,15 +61,14 @@ class Shape:
 
     def __init__(self, look: "Look", reference: "Phasor") -> None:
         residual = look.channels["i0"]
-        jitter = sorted(residual.jitter())
+        # The middle one of three: a step is in one of them, an arc in all.
+        self.random = _middle(residual.jitter())
         self.noise = _noise(residual)
         phases = [look.channels[role] for role in CURRENTS if role in look.channels]
         self.phase_noise = max([_noise(phase) for phase in phases] + [0.0])
         self.first = turned(residual.phasor(1), reference, 1)
         self.third = turned(residual.phasor(3), reference, 3)
         self.even = _even(residual)
-        # The middle one of three: a step is in one of them, an arc in all.
-        self.random = jitter[1]
         self.phases = [_first(look.channels.get(role), reference) for role in CURRENTS]
         self.neutral = _first(look.channels.get("u0"), reference)
 
@@ -85,15 +84,15 @@ class Quiet:
         """How far it lies from the mean."""
         return size((value[0] - self.mean[0], value[1] - self.mean[1]))
 
-    def learn(self, value: "Phasor", looks: int) -> None:
-        """Take one more; looks: so many were taken before."""
-        if looks == 0:
+    def learn(self, value: "Phasor", share: float) -> None:
+        """Take one more, that counts for so much; all of it is the first one."""
+        if share == 1.0:
             self.mean = value
             return
-        share = 1.0 / min(looks + 1, MEMORY)
-        self.strays += share * (self.away(value) - self.strays)
         re, im = self.mean
-        self.mean = re + share * (value[0] - re), im + share * (value[1] - im)
+        along, aside = value[0] - re, value[1] - im
+        self.strays += share * (math.sqrt(along * along + aside * aside) - self.strays)
+        self.mean = re + share * along, im + share * aside
 
 
 class HighImpedance:
@@ -204,14 +203,13 @@ class HighImpedance:
     def _standing(self, look: "Look") -> "tuple[str, Phasor | None]":
         """The first voltage, else current, that stands; and its direction."""
         for roles in (VOLTAGES, CURRENTS):
-            found = [
-                (role, look.channels[role].phasor()) for role in roles if role in look.channels
-            ]
-            largest = max([size(phasor) for _, phasor in found] + [0.0])
-            for role, phasor in found:
-                length = size(phasor)
+            found = [(role, look.channels[role]) for role in roles if role in look.channels]
+            largest = max([channel.size() for _, channel in found] + [0.0])
+            for role, channel in found:
+                length = channel.size()
                 if largest > 0.0 and length >= LEAST_REFERENCE * largest:
-                    return role, (phasor[0] / length, phasor[1] / length)
+                    re, im = channel.phasor()
+                    return role, (re / length, im / length)
         return "", None
 
     def _measure(self, shape: Shape, look: "Look") -> None:
@@ -235,7 +233,7 @@ class HighImpedance:
             return False
         # What transformers may make of the phase currents' own distortion.
         error, phases = _error(look), [look.channels[r] for r in CURRENTS if r in look.channels]
-        third = error * max([size(each.phasor(3)) for each in phases] + [0.0])
+        third = error * max([each.size(3) for each in phases] + [0.0])
         even = error * max([_even(each) for each in phases] + [0.0])
         random = error * max([max(each.jitter()) for each in phases] + [0.0])
         witnesses = (
@@ -261,9 +259,9 @@ class HighImpedance:
         self._noise += share * (shape.noise - self._noise)
         self._phase_noise += share * (shape.phase_noise - self._phase_noise)
         for quiet, value in pairs:
-            quiet.learn(value, self._looks)
+            quiet.learn(value, share)
         for quiet, value in zip(self._phases, shape.phases):
-            quiet.learn(value, self._looks)
+            quiet.learn(value, share)
         self._looks += 1
 
     def _without(self) -> int:
@@ -288,12 +286,16 @@ def _error(look: "Look") -> float:
 
 def _noise(channel: "Channel") -> float:
     """Of a phasor, from what differs from cycle to cycle, of the last digit at least."""
-    least = max(sorted(channel.jitter())[1], LAST_DIGIT * abs(channel.scale))
+    least = max(_middle(channel.jitter()), LAST_DIGIT * abs(channel.scale))
     return least / (2.0 * math.sqrt(channel.window))
 
 
+def _middle(three: "list[float]") -> float:
+    return sorted(three)[1]
+
+
 def _even(channel: "Channel") -> float:
-    return size(channel.phasor(2)) + size(channel.phasor(4))
+    return channel.size(2) + channel.size(4)
 
 
 def turned(phasor: "Phasor", by: "Phasor", times: int) -> "Phasor":

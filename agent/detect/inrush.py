@@ -388,6 +388,28 @@ def size_of(waves: Waves, age: float) -> float:
     return max(sizes + [0.0]) / math.sqrt(2.0)
 
 
+def carried(waves: Waves) -> "tuple[float, float, float]":
+    """What each phase added of what 3I0 added within a cycle, as a share of it: an inrush repeats
+    itself, and takes little part.
+    """
+    added = []
+    for samples, scale in [waves.residual] + waves.phases:
+        added.append(([y - x for x, y in zip(samples, samples[waves.window :])], scale))
+    residual, unit = added.pop(0)
+    energy = abs(unit) * _dot(residual, residual)
+    sign = 1.0 if unit > 0.0 else -1.0
+    a, b, c = [
+        max(0.0, sign * scale * _dot(row, residual)) / max(energy, 1e-12) for row, scale in added
+    ]
+    return a, b, c
+
+
+def second_share(raw: "Raw", role: str) -> float:
+    """Second harmonic to fundamental of a channel's last cycle."""
+    last, step = raw.last(role, raw.window), 2 * math.pi / raw.window
+    return _amplitude(last, 2 * step) / max(_amplitude(last, step), 1.0)
+
+
 def _clipped(waves: Waves) -> bool:
     """Whether a phase stands at its extreme, to the count, longer than any wave's crest."""
     least = max(3, waves.window // CREST)

@@ -83,7 +83,11 @@ def unbalance(phasors: "list[Phasor]", least: float) -> float:
     turns backwards, and is no unbalance.
     """
     _, positive, negative = sequences(phasors[0], phasors[1], phasors[2])
-    large, small = size(positive), size(negative)
+    return negative_share(size(positive), size(negative), least)
+
+
+def negative_share(large: float, small: float, least: float) -> float:
+    """The same of the magnitudes of both sequences."""
     if small > large:
         large, small = small, large
     return small / large if large >= least and large > 0.0 else float("nan")

@@ -72,8 +72,9 @@ class Samples:
             frozenset(all_taps.keys() - own.keys())
             for all_taps, own in zip(wiring.taps, self._own, strict=True)
         ]
-        self._looking = Looking(wiring.taps, self._summed)
-        self._quiet = Quiet(wiring, len(layout.channels) + len(wiring.sums))
+        channels = len(layout.channels) + len(wiring.sums)
+        self._looking = Looking(wiring.taps, self._summed, channels)
+        self._quiet = Quiet(wiring, channels)
         self._crossings = Crossings([bay.levels() for bay in bays])
         self._awake = np.ones(len(bays), dtype=np.bool_)
         self._any_awake = True
@@ -123,9 +124,13 @@ class Samples:
 
     def _moved(self, stretch: Stretch) -> npt.NDArray[np.bool_] | None:
         """The bays that may have left their band; None: surely none has."""
+        front_end = self._front_end
         if not stretch.proven:
+            self._quiet.forget()
             return np.ones_like(self._awake)
-        return self._quiet.moved(self._front_end.reach(), self._front_end.window)
+        if self._quiet.still(front_end, stretch.count):
+            return None
+        return self._quiet.moved(front_end.reach(), front_end.window)
 
     def _look(
         self, stretch: Stretch, moved: npt.NDArray[np.bool_] | None, when: Instants
@@ -212,7 +217,8 @@ class Samples:
         before = count - 1 - k
 
         def take(role: str, samples: int) -> list[int]:
-            return [int(x) for x in memory.last(samples, before)[taps[role].index]]
+            counts: list[int] = memory.last(samples, before)[taps[role].index].astype(int).tolist()
+            return counts
 
         scales = {role: tap.scale for role, tap in taps.items()}
         bay = self._bays[number]

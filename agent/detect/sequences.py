@@ -51,12 +51,30 @@ def turned(p: "Phasor", thirds: int) -> "Phasor":
 
 def sequences(a: "Phasor", b: "Phasor", c: "Phasor") -> "tuple[Phasor, Phasor, Phasor]":
     """Zero, positive and negative sequence, all of phase A."""
-    return (
-        _third(a, b, c),
-        _third(a, turned(b, 1), turned(c, 2)),
-        _third(a, turned(b, 2), turned(c, 1)),
+    # In one piece, for every slow look asks for some: B and C turned by a third, either way.
+    a_re, a_im = a
+    b_re, b_im = b
+    c_re, c_im = c
+    b_along, b_aside, b_back, b_side = (
+        -0.5 * b_re,
+        _HALF_ROOT3 * b_im,
+        0.5 * b_im,
+        _HALF_ROOT3 * b_re,
     )
-
-
-def _third(a: "Phasor", b: "Phasor", c: "Phasor") -> "Phasor":
-    return (a[0] + b[0] + c[0]) / 3.0, (a[1] + b[1] + c[1]) / 3.0
+    c_along, c_aside, c_back, c_side = (
+        -0.5 * c_re,
+        _HALF_ROOT3 * c_im,
+        0.5 * c_im,
+        _HALF_ROOT3 * c_re,
+    )
+    return (
+        ((a_re + b_re + c_re) / 3.0, (a_im + b_im + c_im) / 3.0),
+        (
+            (a_re + (b_along - b_aside) + (c_along + c_aside)) / 3.0,
+            (a_im + (b_side - b_back) + (-c_side - c_back)) / 3.0,
+        ),
+        (
+            (a_re + (b_along + b_aside) + (c_along - c_aside)) / 3.0,
+            (a_im + (-b_side - b_back) + (c_side - c_back)) / 3.0,
+        ),
+    )

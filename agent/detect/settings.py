@@ -180,6 +180,18 @@ class Settings:
             _RATING,
         )
     )
+    negative_start_amps: float = field(
+        metadata=_number(
+            "67Q",
+            _AMPS,
+            "start of 67Q below 50P: negative sequence that was added to the currents, or of three"
+            " phases with the voltage down the positive one; needs voltages",
+            0.2,
+            "a load between two phases that is switched takes up to a third of the rating, 0.2 as"
+            " sequence; a fault of 1.5 times the load adds 0.3 and more",
+            _RATING,
+        )
+    )
     phase_inverse_curve: str = field(
         metadata=_choice(
             "51P",

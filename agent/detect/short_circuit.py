@@ -11,15 +11,15 @@ beyond its rating, anything else is a fault whose inception was not seen, unless
 Portable.
 """
 
-from agent.detect import clean_start, direction, faulted_phase, impedance, inrush
+from agent.detect import clean_start, direction, faulted_phase, inrush
 from agent.detect.evolution import Evolution
+from agent.detect.load_start import BALANCED_SHARE, LoadStart
 from agent.detect.overcurrent import START, Overcurrent
+from agent.detect.weak_short_circuit import WeakShortCircuit
 
 # A fault that lifts a phase over pickup has added at least this share of it; less is a ripple
 # on a load that stands there already.
 EXPLAINING_SHARE = 0.25
-# Loads differ between phases by a few per cent, rarely by a tenth; two-phase faults by half.
-BALANCED_SHARE = 0.8
 # Three phase CTs that differ feign a residual of up to a tenth of a heavy current.
 STABILISING_SHARE = 0.1
 # A load stays below twice the pickup: feeders are planned, protected and fused below that.
@@ -29,21 +29,6 @@ LOAD_LIMIT = 2.0
 # allow up to 60 s and ship with 100 ms, in which one energising in 350 was still without a gap.
 CROSS_CYCLES = 25
 
-# Three equal phases that grow to less than this are a motor's start or a load's return, unless the
-# voltages show a fault: bars are held from twice the pickup on, and a sinusoid's size is known to a
-# twentieth when it is told.
-START_LIMIT = 1.7
-# A load that returns brings transformers along, whose inrush is not the same in all phases.
-RETURNING_SHARE = 0.5
-LARGEST_OVERREACH = 1.25  # of the window filter, while it straddles an inception
-# No start and no load takes so much of the voltage; a motor is planned for a tenth of it.
-STARTING_VOLTS = 0.7
-# A line's impedance, with an arc or without, lies between these angles (15 and 66 degrees; overhead
-# lines and cables of medium voltage have X/R of 0.3 to 2.1); a rotor that stands still lies above
-# (power factor 0.1 to 0.35), a load below.
-LINE_FLATTEST, LINE_STEEPEST = 0.27, 2.25
-# Where less flowed before, as a share of pickup, all is new: a load that returns has any angle.
-LOADED_SHARE = 0.02
 # What of U0 changes by this share of the phase voltage has earth in it. Between phases alone
 # nothing moves U0 but the errors of transformers (0.5 %) and, slowly, an unequal network.
 EARTH_VOLTS = 0.08
@@ -59,6 +44,9 @@ BENT = 0.01
 # third at most, its harmonics and the loads; a saturated transformer half and more.
 UNEXPLAINED = 0.4
 SOONEST = 0.25  # cycles; of a fault behind an inrush
+# Of a 3I0 that no inrush has a part in; humps of three phases that add up leave 0.15 and more.
+CLEAN_HARMONIC = 0.05
+EARTH = "3I0"  # the proof's name
 ASKED_CYCLES = 3  # how long an unknown direction is asked for again
 
 # Of a change that does not show beside the noise, when an element starts. [cycles]
@@ -71,6 +59,7 @@ if TYPE_CHECKING:
     from agent.detect.raw import Raw
 
 _UNSEEN = ""
+WEAK = "67Q"  # the element's number
 
 
 class ShortCircuit:
@@ -94,6 +83,8 @@ class ShortCircuit:
         phase_volts: float = 0.0,
         beyond_amps: float = 0.0,
         solid: bool = False,  # noqa: FBT002  portable: positional
+        negative_start_amps: float = 0.0,
+        rating_amps: float = 0.0,
     ) -> None:
         half_us = cycle_us // 2
         self.phase = Overcurrent(3, phase_pickup_amps, half_us, cycle_us)
@@ -109,12 +100,14 @@ class ShortCircuit:
         self.judgement: "inrush.Judgement | None" = None
         self.inrush = False
         self._gapped: "list[int]" = []
+        self._carried = (0.0, 0.0, 0.0)
         self._started_us = 0
         self._look_us: "int | None" = None
         self.direction = direction.Direction()
         self.neutral_change: "float | None" = None
         self.unexplained: "float | None" = None
-        self.size_amps: "float | None" = None
+        self.start = LoadStart(phase_pickup_amps, phase_volts, cycle_us)
+        self.weak = WeakShortCircuit(negative_start_amps, rating_amps, phase_volts, cycle_us)
         self._phase_volts = phase_volts
         self._beyond_amps = beyond_amps
         self._solid = solid
@@ -129,6 +122,8 @@ class ShortCircuit:
             and self.residual.idle()
             and self.element == _UNSEEN
             and self._changed_since is None
+            and not self.start.told
+            and self.weak.idle()
         )
 
     def dues_us(self) -> "list[int]":
@@ -138,6 +133,7 @@ class ShortCircuit:
             dues.append(self._changed_since + self.ripe_us)
         if self._look_us is not None and self.kind == _UNSEEN:
             dues.append(self._look_us)
+        dues += self.start.dues_us() + self.weak.dues_us()
         if self._evolution.due_us is not None:
             dues.append(self._evolution.due_us)
         return dues
@@ -160,6 +156,7 @@ class ShortCircuit:
         """
         largest = max(currents)
         self._neutral_volts = neutral_volts
+        self.start.expire(t_us)
         self._follow_change(t_us, max(changes))
         phase = self.phase.step(t_us, currents)
         residual = self.residual.step(t_us, (_stabilised(residual_amps, largest),))
@@ -167,13 +164,44 @@ class ShortCircuit:
             self.element = "50P" if phase == START else "50N"
             self._started_us = t_us
             self._date_change(t_us, look)
+        if self._finds_weak(t_us, changes, look):
+            return self._weak(t_us, currents, residual_amps, look)
         if self.element == _UNSEEN:
             return ""
-        if not self.phase.started and not self.residual.started:
-            return self._over()
+        if not self.phase.started and not self.residual.started and self.weak.over(currents):
+            return self._over(t_us)
         if self.kind != _UNSEEN:
             return self._watch(t_us, currents, residual_amps, neutral_volts, look)
         return self._word(t_us, currents, residual_amps, changes, look)
+
+    def _finds_weak(
+        self, t_us: int, changes: tuple[float, float, float], look: "Callable[[], Raw | None]"
+    ) -> bool:
+        """A short circuit below 50P, where nothing else stands but a load that was told as one."""
+        moving = max(changes) >= self.change_floor_amps
+        found = self.weak.step(t_us, moving, look)
+        free = self.element == _UNSEEN or (self.kind == _UNSEEN and self.start.told)
+        if found and not free:
+            self.weak.end()
+        return found and free
+
+    def _weak(
+        self,
+        t_us: int,
+        currents: tuple[float, float, float],
+        residual_amps: float,
+        look: "Callable[[], Raw | None]",
+    ) -> str:
+        weak = self.weak
+        self.element, self.onset_us = WEAK, weak.since_us
+        self.judgement = None
+        self.direction = weak.direction
+        age = (t_us - weak.since_us) / self.cycle_us
+        grounded = self._grounded(look(), age, residual_amps, max(currents))
+        self.kind = faulted_phase.name(faulted_phase.involved(weak.shares), grounded)
+        self._told_us = t_us
+        self._evolution.begin(t_us, max(currents), self._neutral_volts)
+        return "fault"
 
     def _follow_change(self, t_us: int, change: float) -> None:
         if change < self.change_floor_amps:
@@ -202,9 +230,15 @@ class ShortCircuit:
     ) -> str:
         since_us = self._changed_since
         explained = since_us is not None and self._explained(max(changes))
-        if explained and since_us is not None:
-            if t_us - since_us < self.ripe_us:
-                return ""
+        going_on = self.start.told and self.start.goes_on(
+            t_us, explained, max(currents), self.ripe_us
+        )
+        since_us = self.start.since_us(since_us)
+        unripe = explained and since_us is not None and t_us - since_us < self.ripe_us
+        if going_on or unripe:
+            return ""
+        if explained:
+            pass
         elif max(currents) < self.phase.pickup_amps and residual_amps < self.residual.pickup_amps:
             return ""  # it is on its way out
         elif self._like_load(currents):
@@ -214,11 +248,16 @@ class ShortCircuit:
         verdict = self._judge(t_us, since_us, look)
         if verdict == inrush.FAULT:
             shares = self._shown_through(changes if explained else currents)
-            return self._fault_or_start(t_us, since_us, shares, residual_amps, currents, look)
-        if verdict != inrush.INRUSH or self.inrush or t_us - self._started_us < self.cycle_us:
-            return ""
-        self.inrush = True
-        return "inrush"
+            if self._starts(t_us, since_us, currents, look):
+                return self._overloaded()
+            return self._fault(t_us, since_us, shares, residual_amps, currents, look)
+        return self._inrush(t_us) if verdict == inrush.INRUSH else ""
+
+    def _inrush(self, t_us: int) -> str:
+        """Told once, and not before it has stood for a cycle."""
+        told = self.inrush or t_us - self._started_us < self.cycle_us
+        self.inrush = self.inrush or not told
+        return "" if told else "inrush"
 
     def _watch(
         self,
@@ -233,7 +272,7 @@ class ShortCircuit:
         if due_us is None or t_us < due_us:
             return ""
         kind = self._evolution.step(t_us, self.kind, currents, residual_amps, neutral_volts)
-        if kind != _UNSEEN:
+        if kind != _UNSEEN and not self._hums(kind, look):
             self.kind = kind
             return "fault"
         if self.direction.word != direction.UNKNOWN or self.onset_us is None:
@@ -249,6 +288,17 @@ class ShortCircuit:
             self._direct_earth(raw, age, "ABC".index(self.kind[0]))
         return "" if self.direction.word == direction.UNKNOWN else "fault"
 
+    def _hums(self, kind: str, look: "Callable[[], Raw | None]") -> bool:
+        """Whether what joined is the inrush that the fault showed through."""
+        judgement = self.judgement
+        if judgement is None or judgement.proof not in ("no gap", EARTH):
+            return False
+        raw = look() if judgement.harmonic_share >= inrush.SECOND_HARMONIC else None
+        joined = [name.lower() for name in "ABC" if name in kind and name not in self.kind]
+        return raw is not None and True in [
+            inrush.second_share(raw, "i" + name) >= inrush.SECOND_HARMONIC for name in joined
+        ]
+
     def _judge(self, t_us: int, since_us: "int | None", look: "Callable[[], Raw | None]") -> int:
         """The verdict of the samples, UNDECIDED between two looks."""
         if self._look_us is not None and t_us < self._look_us:
@@ -256,7 +306,7 @@ class ShortCircuit:
         raw = look()
         if raw is None:
             return inrush.FAULT
-        # Behind an inrush the changes are its own decay.
+        # Behind an inrush, and in a load that returns, the changes are their own decay.
         age = 2.0
         if since_us is not None and not self.inrush:
             age = min(2.0, (t_us - since_us) / self.cycle_us)
@@ -271,9 +321,20 @@ class ShortCircuit:
         self.judgement = judgement
         if judgement.verdict != inrush.FAULT and judgement.large and self._stays_down(raw, age):
             judgement.prove("voltage down")
+        if judgement.verdict == inrush.INRUSH and self.inrush and self.residual.started:
+            self._hear_earth(raw, judgement)
         if judgement.verdict == inrush.INRUSH:
             self._gapped = judgement.gapped
         return judgement.verdict
+
+    def _hear_earth(self, raw: "Raw", judgement: "inrush.Judgement") -> None:
+        """A clean 3I0 behind an inrush: no core makes one, and most have no way to earth at all."""
+        waves = inrush.waves_of(raw)
+        alone = inrush.judge(waves, self.residual.pickup_amps, 2.0, False, True, [])
+        clean = alone.residual_share <= inrush.CLEAN_STEADY
+        if alone.proof and clean and alone.harmonic_share < CLEAN_HARMONIC:
+            judgement.prove(EARTH)
+            self._carried = inrush.carried(waves)
 
     def _stays_down(self, raw: "Raw", age: float) -> bool:
         """Whether the voltage stays low where the current seems to pause."""
@@ -286,6 +347,8 @@ class ShortCircuit:
         """The shares of a fault behind an inrush: what still has gaps is not faulted."""
         if not self.inrush or self.judgement is None or not self.phase.started:
             return shares
+        if self.judgement.proof == EARTH:
+            return self._carried
         a, b, c = [x if k in self.judgement.short else 0.0 for k, x in enumerate(shares)]
         return (a, b, c) if a or b or c else shares
 
@@ -311,57 +374,22 @@ class ShortCircuit:
             and largest < LOAD_LIMIT * self.phase.pickup_amps
         )
 
-    def _fault_or_start(
-        self,
-        t_us: int,
-        since_us: "int | None",
-        shares: tuple[float, float, float],
-        residual_amps: float,
-        currents: tuple[float, float, float],
-        look: "Callable[[], Raw | None]",
-    ) -> str:
-        if self._like_start(t_us, since_us, currents, look):
-            return self._overloaded()
-        return self._fault(t_us, since_us, shares, residual_amps, currents, look)
-
-    def _like_start(
+    def _starts(
         self,
         t_us: int,
         since_us: "int | None",
         currents: tuple[float, float, float],
         look: "Callable[[], Raw | None]",
     ) -> bool:
-        """Three equal phases that may be a motor or a load, by size, voltage and angle."""
-        largest = max(currents)
-        limit = START_LIMIT * self.phase.pickup_amps
-        if self.residual.started or min(currents) < RETURNING_SHARE * largest or since_us is None:
-            return False
-        raw = look() if largest < limit * LARGEST_OVERREACH else None
-        if raw is None:
+        """A motor, or a load that returns."""
+        raw = None if since_us is None or not self.phase.started else look()
+        if raw is None or since_us is None:
             return False
         age = (t_us - since_us) / self.cycle_us
-        self.size_amps = inrush.size_of(inrush.waves_of(raw), age)
-        if self.size_amps >= limit:
+        if not self.start.is_one(raw, age, currents, self.judgement, self.residual.started):
             return False
-        return self._starting(raw, age, min(currents) >= BALANCED_SHARE * largest)
-
-    def _starting(self, raw: "Raw", age: float, balanced: bool) -> bool:
-        """By what the voltages show, where there are any."""
-        seen = direction.beyond(raw, age)
-        if seen is None or self._phase_volts <= 0.0:
-            return balanced
-        if seen.volts < STARTING_VOLTS * self._phase_volts:
-            return False
-        if seen.before_amps < LOADED_SHARE * self.phase.pickup_amps:
-            return True
-        return balanced and not self._on_a_line(seen.fit)
-
-    def _on_a_line(self, fit: "impedance.Fit | None") -> bool:
-        """Whether what was added flows through what may be a line."""
-        if fit is None:
-            return False
-        r, x = fit.first, fit.second
-        return r > 0.0 and LINE_FLATTEST * r <= x <= LINE_STEEPEST * r
+        self.start.tell()
+        return True
 
     def _fault(
         self,
@@ -384,7 +412,7 @@ class ShortCircuit:
             phases = faulted_phase.involved(self._clean(raw, age, shares))
         grounded = self._grounded(raw, age, residual_amps, largest)
         if len(phases) == 1 and self._not_alone(raw, residual_amps, largest):
-            phases = faulted_phase.involved(shares)
+            phases = faulted_phase.not_alone(shares)
         self.kind = faulted_phase.name(phases, grounded)
         # Phases that carry the same to earth, from a transformer's neutral, leave no loop.
         if raw is not None and len(phases) != 2 and residual_amps >= largest:
@@ -459,11 +487,15 @@ class ShortCircuit:
             return firm
         if self.neutral_change >= EARTH_VOLTS * self._phase_volts:
             return True
+        # Where neutrals stand firmly on earth a weak fault moves U0 little, by what 3I0 there is.
+        firm = firm or (self._solid and residual_amps >= MEASURED_EARTH * largest)
         return firm and self.neutral_change >= FIRM_EARTH_VOLTS * self._phase_volts
 
-    def _over(self) -> str:
+    def _over(self, t_us: int) -> str:
         """Both elements have dropped out; `onset_us` stays for the last word on this fault."""
         told = self.kind != _UNSEEN
+        self.start.dropped(t_us)
+        self.weak.end()
         self.element = _UNSEEN
         self.kind = _UNSEEN
         self._overload = False

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from math import isnan, nan
 
-from agent.detect.look import Look
+from agent.detect.look import CURRENT_ROLES, VOLTAGE_ROLES, Look
 from agent.detect.sequences import minus, size
 from agent.detect.sight import ADDED_NEUTRAL, CURRENTS, LINE, NEUTRAL, RESIDUAL, ROWS, VOLTAGES
 
 Phasor = tuple[float, float]
 
-CURRENT_ROLES, VOLTAGE_ROLES = ("ia", "ib", "ic"), ("ua", "ub", "uc")
 LOAD_ROLES = ("u_load_a", "u_load_b", "u_load_c")
 
 
@@ -25,7 +24,7 @@ def phasors(look: Look, roles: tuple[str, ...]) -> list[Phasor] | None:
 def sizes(look: Look, roles: tuple[str, ...]) -> list[float]:
     """Magnitudes of the fundamentals, NaN where there is no sensor."""
     channels = look.channels
-    return [size(channels[role].phasor()) if role in channels else nan for role in roles]
+    return [channels[role].size() if role in channels else nan for role in roles]
 
 
 def began_us(look: Look) -> int:

@@ -42,8 +42,12 @@ def exactly(name: str, values: list[float], phases: Sequence[str] = "abc") -> Ma
 
 def three(values: list[float], missing: float = 0.0) -> tuple[float, float, float]:
     """Values of three phases; `missing` where there is no sensor."""
-    a, b, c = (missing if isnan(value) else value for value in values)
-    return a, b, c
+    a, b, c = values
+    return (
+        missing if isnan(a) else a,
+        missing if isnan(b) else b,
+        missing if isnan(c) else c,
+    )
 
 
 def us(milliseconds: float) -> int:

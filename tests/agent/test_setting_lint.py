@@ -226,6 +226,70 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
         {"phase_inverse_curve": "definite", "phase_inverse_delay_ms": 400.0},
         {"behind": {**IN_SERIES, "phase_pickup_amps": 600.0}},
     ),
+    (
+        "67Q without voltages",
+        {"negative_start_amps": 100.0},
+        {},
+        {"channels": {"ia": "w.ia", "ib": "w.ib", "ic": "w.ic", "i0": "w.i0"}},
+    ),
+    ("67Q above 50P", {"negative_start_amps": 509.0}, {"negative_start_amps": 508.0}, {}),
+    ("67Q within load", {"negative_start_amps": 59.0}, {"negative_start_amps": 60.0}, {}),
+    (
+        "67Q below change floor",
+        {"negative_start_amps": 23.0},
+        {"negative_start_amps": 23.2},
+        {},
+    ),
+    # 2000 A between two phases are 1155 A of negative sequence.
+    ("67Q out of reach", {"negative_start_amps": 1156.0}, {"negative_start_amps": 1154.0}, {}),
+    (
+        "unbalance within VT errors",
+        {"unbalance_voltage_share": 0.009},
+        {"unbalance_voltage_share": 0.01},
+        {},
+    ),
+    (
+        "unbalance beyond motors",
+        {"unbalance_voltage_share": 0.06},
+        {"unbalance_voltage_share": 0.05},
+        {},
+    ),
+    (
+        "current unbalance within load",
+        {"unbalance_current_share": 0.07},
+        {"unbalance_current_share": 0.08},
+        {},
+    ),
+    (
+        "current unbalance above an open phase",
+        {"unbalance_current_share": 0.6},
+        {"unbalance_current_share": 0.5},
+        {},
+    ),
+    (
+        "unbalance told in a start",
+        {"unbalance_delay_ms": 900.0},
+        {"unbalance_delay_ms": 1000.0},
+        {},
+    ),
+    (
+        "frequency limit within control",
+        {"frequency_limit_hz": 0.1},
+        {"frequency_limit_hz": 0.2},
+        {},
+    ),
+    (
+        "frequency limit beyond shedding",
+        {"frequency_limit_hz": 1.5},
+        {"frequency_limit_hz": 1.0},
+        {},
+    ),
+    (
+        "frequency told in a fault",
+        {"frequency_delay_ms": 100.0},
+        {"frequency_delay_ms": 200.0},
+        {},
+    ),
 ]
 
 
@@ -270,6 +334,17 @@ def test_far_end_currents_are_those_of_the_textbook() -> None:
     ohms = 5 * abs(complex(2 * 0.3 + 0.6, 2 * 0.4 + 1.2))
     assert far_earth_amps(solid) == pytest.approx(3 * 10_000 / 3**0.5 / ohms)
     assert far_end_amps(replace(BAY, line={})) == float("inf")
+
+
+def test_the_far_end_of_a_line_of_sections_is_that_of_its_longest_way() -> None:
+    one = {"name": "S1", "length_km": 2.0}
+    near = {"name": "S2", "length_km": 1.0, "from": "S1"}
+    far = {"name": "S3", "length_km": 3.0, "from": "S1"}
+    whole = {key: value for key, value in LINE.items() if key != "length_km"}
+    bay = replace(BAY, earthing="solid", line={**whole, "sections": [one, near, far]})
+    straight = replace(BAY, earthing="solid")
+    assert far_end_amps(bay) == pytest.approx(far_end_amps(straight))
+    assert far_earth_amps(bay) == pytest.approx(far_earth_amps(straight))
 
 
 SITE = """

@@ -8,20 +8,18 @@ against the network, which neither of those does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from math import isnan, nan
 from typing import NamedTuple
 
 from agent.detect.function import SlowFunction
-from agent.detect.look import Look
+from agent.detect.look import CURRENT_ROLES, VOLTAGE_ROLES, Look
 from agent.detect.quality import DROP, NOTHING, Beyond
 from agent.detect.sequences import minus, over, sequences, size
 from agent.detect.situation import Situation
 from agent.detect.slow_sight import (
-    CURRENT_ROLES,
     LOAD_ROLES,
-    VOLTAGE_ROLES,
     began_us,
     phasors,
     seen_by,
@@ -150,19 +148,20 @@ class Backfeed(SlowFunction):
 
         Of two current transformers as well, A and C (Aron's circuit).
         """
-        if self._situation.distrusted.intersection(VOLTAGE_ROLES + CURRENT_ROLES):
+        distrusted = self._situation.distrusted
+        if distrusted and distrusted.intersection(VOLTAGE_ROLES + CURRENT_ROLES):
             return nan, nan
-        volts, amps = phasors(look, VOLTAGE_ROLES), phasors(look, CURRENT_ROLES)
-        if volts is None:
+        if look.volts is None:
             return nan, nan
-        if amps is None:
-            ends = phasors(look, ("ia", "ic"))
-            if ends is None:
-                return nan, nan
-            volts, amps = [minus(volts[0], volts[1]), minus(volts[2], volts[1])], ends
-        pairs = list(zip(volts, amps, strict=True))
-        watts = sum(u[0] * i[0] + u[1] * i[1] for u, i in pairs)
-        return watts, sum(size(u) * size(i) for u, i in pairs)
+        volts = look.volts.phasors
+        if look.amps is not None:
+            watts = _watts(volts, look.amps.phasors)
+            return watts, _products(look.volts.sizes, look.amps.sizes)
+        ends = phasors(look, ("ia", "ic"))
+        if ends is None:
+            return nan, nan
+        volts = [minus(volts[0], volts[1]), minus(volts[2], volts[1])]
+        return _watts(volts, ends), _products(map(size, volts), map(size, ends))
 
     # --- voltages and the switch -----------------------------------------------------------------
 
@@ -270,6 +269,14 @@ class Backfeed(SlowFunction):
             detail=detail,
             why=why,
         )
+
+
+def _watts(volts: list[Phasor], amps: list[Phasor]) -> float:
+    return sum([u[0] * i[0] + u[1] * i[1] for u, i in zip(volts, amps, strict=True)])
+
+
+def _products(volts: Iterable[float], amps: Iterable[float]) -> float:
+    return sum([u * i for u, i in zip(volts, amps, strict=True)])
 
 
 def _position(look: Look) -> int | None:

@@ -12,7 +12,7 @@ from agent.detect.broken_conductor import (
     BrokenConductor,
     Gap,
     Standing,
-    standing,
+    stood,
 )
 from agent.detect.function import Now, SlowFunction
 from agent.detect.look import Look
@@ -63,17 +63,16 @@ class Conductors(SlowFunction):
         return situation.phase_started or situation.inrush or situation.kind in _SHORT
 
     def _standing(self, look: Look) -> Standing | None:
-        channels = look.channels
-        if any(role not in channels for role in _CURRENTS):
+        channels, of_volts = look.channels, None
+        if look.amps is None:
             return None
-        amps, volts = [channels[role].phasor() for role in _CURRENTS], []
-        if self._situation.distrusted.isdisjoint(_VOLTAGES) and channels.keys() >= {*_VOLTAGES}:
-            volts = [channels[role].phasor() for role in _VOLTAGES]
-            if max(map(size, volts)) < self._volts_floor:
+        if look.volts is not None and self._situation.distrusted.isdisjoint(_VOLTAGES):
+            if max(look.volts.sizes) < self._volts_floor:
                 return None
+            of_volts = look.volts.sequences()
         residual = channels["i0"].phasor() if "i0" in channels else None
-        humps = max(size(channels[role].phasor(2)) for role in _CURRENTS)
-        return standing(look.t_us, look.since_us, amps, residual, volts, humps)
+        humps = max([channels[role].size(2) for role in _CURRENTS])
+        return stood(look.t_us, look.since_us, look.amps.sequences(), residual, of_volts, humps)
 
     def _event(self, gap: Gap, look: Look) -> Event:
         torn = gap.share >= TORN_SHARE

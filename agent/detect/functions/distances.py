@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent.detect.distance import PHASE_KINDS, SINGLE, SPAN, Place, locate
-from agent.detect.function import Now
+from agent.detect.function import FastFunction, Now
 from agent.detect.levels import Levels
 from agent.detect.line import ways
-from agent.detect.look import Look
 from agent.detect.situation import Situation
 from agent.detect.telling import Telling
 from agent.records import Event
@@ -23,7 +22,7 @@ _VOLTAGES = ("ua", "ub", "uc")
 _CURRENTS = ("ia", "ib", "ic")
 
 
-class Distances:
+class Distances(FastFunction):
     """Follows the events of the other functions: `follow` sees them before anybody else does."""
 
     def __init__(self, bay: Bay, cycle_us: int, telling: Telling, situation: Situation) -> None:
@@ -57,10 +56,6 @@ class Distances:
 
     def step(self, _: Now) -> list[Event]:
         """Nothing of its own: see `follow`."""
-        return []
-
-    def look(self, _: Look) -> list[Event]:
-        """Nothing: it is a matter of samples."""
         return []
 
     def follow(self, now: Now, events: list[Event]) -> list[Event]:

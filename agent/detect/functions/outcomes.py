@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import isnan, nan, sqrt
 
-from agent.detect.function import Now
+from agent.detect.function import FastFunction, Now
 from agent.detect.levels import Levels
 from agent.detect.look import CYCLES, Look
 from agent.detect.outcome import PERMANENT, SELF_CLEARED, UNTOLD, Outcome
@@ -19,7 +19,7 @@ from agent.site import Bay
 LOAD_SHARE = 0.02
 
 
-class Outcomes:
+class Outcomes(FastFunction):
     """Follows the events of the other functions: `follow` sees them before anybody else does."""
 
     def __init__(self, bay: Bay, cycle_us: int, telling: Telling) -> None:
@@ -49,10 +49,6 @@ class Outcomes:
 
     def step(self, _: Now) -> list[Event]:
         """Nothing of its own: see `follow`."""
-        return []
-
-    def look(self, _: Look) -> list[Event]:
-        """Nothing: it is a matter of samples."""
         return []
 
     def follow(self, now: Now, events: list[Event]) -> list[Event]:

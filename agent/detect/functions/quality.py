@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import nan
 
 from agent.detect.function import SlowFunction
-from agent.detect.look import CYCLES, Look
-from agent.detect.quality import DROP, NOTHING, Beyond, turn, unbalance
+from agent.detect.look import CURRENT_ROLES, CYCLES, VOLTAGE_ROLES, Look
+from agent.detect.quality import DROP, NOTHING, Beyond, negative_share, turn
 from agent.detect.sequences import sequences, size
 from agent.detect.settings import Settings
 from agent.detect.situation import Situation
-from agent.detect.slow_sight import CURRENT_ROLES, VOLTAGE_ROLES, began_us, phasors, seen_by
+from agent.detect.slow_sight import began_us, seen_by
 from agent.detect.telling import Telling, us
 from agent.records import Event
 from agent.site import Bay
@@ -66,8 +66,8 @@ class Quality(SlowFunction):
     ) -> list[Event]:
         of = nan
         if not self._situation.distrusted.intersection(roles):
-            three = phasors(look, roles)
-            of = nan if three is None else unbalance(three, least)
+            three = look.volts if roles is VOLTAGE_ROLES else look.amps
+            of = nan if three is None else negative_share(*three.shares()[1:], least)
         if element.quiet() and not of >= element.pickup:
             return []
         told = element.step(look.t_us, began_us(look), of)
@@ -94,20 +94,19 @@ class Quality(SlowFunction):
 
     def _frequency_hz(self, look: Look) -> float:
         """By how far the positive sequence turns from the first cycle to the last; NaN: unknown."""
-        channels = [look.channels.get(role) for role in VOLTAGE_ROLES]
-        if None in channels or self._situation.distrusted.intersection(VOLTAGE_ROLES):
+        if look.volts is None or self._situation.distrusted.intersection(VOLTAGE_ROLES):
             return nan
+        a, b, c = [look.channels[role] for role in VOLTAGE_ROLES]
         ends = []
         for number in (0, CYCLES - 1):
-            a, b, c = (channel.cycle(number) for channel in channels if channel is not None)
-            _, one, other = sequences(a, b, c)
+            _, one, other = sequences(a.cycle(number), b.cycle(number), c.cycle(number))
             # Of phases wired the other way round the other sequence is the supply.
             ends.append((one, size(one)) if size(one) >= size(other) else (other, -size(other)))
         (first, before), (last, after) = ends
         if min(abs(before), abs(after)) < self._least_volts or before * after < 0:
             return nan
         turned = turn(first, last)
-        samples = next(iter(look.channels.values())).window
+        samples = a.window
         cycle_s = (look.t_us - look.since_us) / 1e6 * samples / (CYCLES * samples - 1)
         return (1.0 + turned / (CYCLES - 1)) / cycle_s
 

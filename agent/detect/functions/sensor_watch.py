@@ -12,7 +12,7 @@ from math import isnan
 from agent.detect import lost_vt, open_ct, phase_order, stuck_channel, troubles
 from agent.detect.function import Now
 from agent.detect.levels import Levels
-from agent.detect.look import Channel, Look
+from agent.detect.look import Channel, Look, Three
 from agent.detect.raw import Raw
 from agent.detect.sequences import minus, size
 from agent.detect.settings import Settings
@@ -52,6 +52,8 @@ _ROOT2 = 2.0**0.5
 Kind = tuple[str, str]  # see troubles.py
 Phasors = list[tuple[float, float]]
 Was = tuple[list[float], list[float], list[float]]
+# Less than an opening needs: with a sum of this by the least current nothing is turned round.
+_SURELY_BALANCED = 1.99 * open_ct.APART_SHARE
 
 
 class SensorWatch:
@@ -70,10 +72,12 @@ class SensorWatch:
         self._troubles: dict[Kind, Trouble] = {}
         self._doubted: dict[Kind, int] = {}  # looks that it was doubted for
         self._summed = False
-        self._was: list[tuple[int, Was]] = []  # of the last looks
+        self._was: list[tuple[int, Three, Three]] = []  # voltages and currents of the last looks
         self._loaded = [0.0, 0.0, 0.0]  # currents at sound voltages
         self._fallen = Wait(VOLTS_AGES, cycle_us)
         self._stirred = Wait(AMPS_AGES, cycle_us)
+        self._most_offset_amps = OFFSET_SHARE * bay.rating_amps * _ROOT2
+        self._most_offset_volts = OFFSET_SHARE * self._volts * _ROOT2
         stop = STOP_SHARE * _ROOT2
         self._tops = Tops(stop * bay.rating_amps, stop * self._volts)
 
@@ -109,11 +113,12 @@ class SensorWatch:
         self._fallen.renew()
         self._stirred.renew()
         self._summed = "i0" in look.summed
-        amps, volts = _phasors(look, _CURRENTS), _phasors(look, _VOLTAGES)
-        found = self._found(look, amps, volts)
-        self._remember(look, amps, volts)
+        found = self._found(look)
+        self._remember(look)
         if not (found or self._troubles or self._doubted):
             return []
+        amps = look.amps.phasors if look.amps else []
+        volts = look.volts.phasors if look.volts else []
         events = []
         for kind in sorted(found | self._troubles.keys()):
             trouble = self._troubles.setdefault(kind, Trouble(troubles.AFTER[kind[0]]))
@@ -162,7 +167,12 @@ class SensorWatch:
     def _before(self, since_us: int) -> Was | None:
         """Voltages, those between phases, and currents of a look that ended a cycle before that."""
         ended_us = since_us - self._cycle_us
-        return next((was for t_us, was in reversed(self._was) if t_us <= ended_us), None)
+        for t_us, volts, amps in reversed(self._was):
+            if t_us <= ended_us:
+                u = volts.phasors
+                lines = [size(minus(u[p], u[(p + 1) % 3])) for p in range(3)]
+                return volts.sizes, lines, amps.sizes
+        return None
 
     def _doubt(self, kind: Kind) -> None:
         self._doubted.setdefault(kind, 0)
@@ -177,44 +187,58 @@ class SensorWatch:
 
     # --- at a slow look -------------------------------------------------------------------------
 
-    def _remember(self, look: Look, amps: Phasors, volts: Phasors) -> None:
+    def _remember(self, look: Look) -> None:
         """The last looks at three currents and three voltages."""
-        if not (amps and volts):
+        if look.amps is None or look.volts is None:
             return
-        sizes = [size(u) for u in volts], [size(i) for i in amps]
-        lines = [size(minus(volts[p], volts[(p + 1) % 3])) for p in range(3)]
-        self._was = [*self._was[-2:], (look.t_us, (sizes[0], lines, sizes[1]))]
-        if lost_vt.sound(sizes[0], self._volts):
-            self._loaded = sizes[1]
+        self._was = [*self._was[-2:], (look.t_us, look.volts, look.amps)]
+        if lost_vt.sound(look.volts.sizes, self._volts):
+            self._loaded = look.amps.sizes
 
-    def _found(self, look: Look, amps: Phasors, volts: Phasors) -> set[Kind]:
+    def _found(self, look: Look) -> set[Kind]:
         """What this look shows to be wrong."""
         found: set[Kind] = set()
-        situation = self._situation
+        situation, amps, volts = self._situation, look.amps, look.volts
         if amps and not (situation.kind or situation.inrush or situation.phase_started):
-            found |= self._found_in_amps(look, amps)
+            found = self._found_in_amps(look, amps)
             if volts:
-                found |= self._found_in_order(amps, volts) | self._found_in_volts(amps, volts)
+                if not (_forward(amps) and _forward(volts)):
+                    found |= self._found_in_order(amps.phasors, volts.phasors)
+                if min(volts.sizes) <= lost_vt.REST_SHARE * self._volts:
+                    found |= self._found_in_volts(amps.phasors, volts.phasors)
+        cut = self._tops.cut
         for role, channel in look.channels.items():
-            if role not in look.summed:
-                found |= self._found_in(role, channel)
+            top, bottom = channel.top, channel.bottom
+            middle = abs(stuck_channel.offset(bottom, top) * channel.scale)
+            most = self._most_offset_amps if role[0] == "i" else self._most_offset_volts
+            if top != bottom and middle <= most and not cut:
+                continue  # nothing to be told of it
+            kind = "" if role in look.summed else self._found_in(role, channel, middle > most)
+            if kind:
+                found.add((kind, role))
         self._tops.look(look)
+        if not found:
+            return found
         still = {of for what, of in found if what == "stuck"}
         # What else a channel that stands still seems to show is no second trouble.
         return {k for k in found if k[0] == "stuck" or still.isdisjoint(troubles.roles(k, False))}
 
-    def _found_in_amps(self, look: Look, amps: Phasors) -> set[Kind]:
+    def _found_in_amps(self, look: Look, amps: Three) -> set[Kind]:
+        found: set[Kind] = set()
         own = "i0" in look.channels and not self._summed
         residual = look.channels["i0"].phasor() if own else None
         if residual is None and not self._unearthed(look):
-            return set()
-        found: set[Kind] = set()
-        phase = open_ct.open_phase(amps, residual, self._least_amps)
-        if phase is not None:
-            found.add(("open", "abc"[phase]))
-        phase = open_ct.flipped(amps, residual, self._least_amps)
-        if phase is not None:
-            found.add(("flipped", "abc"[phase]))
+            return found
+        least = min(amps.sizes)
+        if least <= open_ct.GONE_SHARE * max(amps.sizes):
+            phase = open_ct.open_phase(amps.phasors, residual, self._least_amps)
+            if phase is not None:
+                found.add(("open", "abc"[phase]))
+        earth = look.channels["i0"].size() if own else 0.0
+        if 3.0 * amps.shares()[0] + earth >= _SURELY_BALANCED * least:
+            phase = open_ct.flipped(amps.phasors, residual, self._least_amps)
+            if phase is not None:
+                found.add(("flipped", "abc"[phase]))
         return found
 
     def _found_in_order(self, amps: Phasors, volts: Phasors) -> set[Kind]:
@@ -238,21 +262,19 @@ class SensorWatch:
     def _unearthed(self, look: Look) -> bool:
         """No earth fault that could be what three currents add up to."""
         u0 = look.channels.get("u0")
-        return u0 is not None and size(u0.phasor()) < UNEARTHED_SHARE * self._volts
+        return u0 is not None and u0.size() < UNEARTHED_SHARE * self._volts
 
-    def _found_in(self, role: str, channel: Channel) -> set[Kind]:
-        nominal = self._bay.rating_amps if role[0] == "i" else self._volts
-        unit = abs(channel.scale)
+    def _found_in(self, role: str, channel: Channel, aside: bool) -> str:
+        """What is wrong with this one, "" for nothing."""
         if channel.top == channel.bottom:
-            least = max(STUCK_COUNTS, STUCK_SHARE * nominal / unit)
-            stuck = stuck_channel.stuck(channel.bottom, channel.top, least)
-            return {("stuck", role)} if stuck else set()
-        middle = abs(stuck_channel.offset(channel.bottom, channel.top)) * unit
-        if role[1] == "0" or middle <= OFFSET_SHARE * nominal * _ROOT2:
-            return {("flat", role)} if role in self._tops.cut else set()
+            nominal = self._bay.rating_amps if role[0] == "i" else self._volts
+            least = max(STUCK_COUNTS, STUCK_SHARE * nominal / abs(channel.scale))
+            return "stuck" if stuck_channel.stuck(channel.bottom, channel.top, least) else ""
+        if role[1] == "0" or not aside:
+            return "flat" if role in self._tops.cut else ""
         # A line that is cut off keeps its charge: there an offset is the voltage itself.
-        carries = role[0] == "i" or size(channel.phasor()) > 0.5 * self._volts
-        return {("offset", role)} if carries else set()
+        carries = role[0] == "i" or channel.size() > 0.5 * self._volts
+        return "offset" if carries else ""
 
     def _gone(self, kind: Kind, look: Look, amps: Phasors, volts: Phasors) -> bool | None:
         """False: it is no longer so; None: that cannot be seen."""
@@ -313,22 +335,29 @@ class Tops:
 
     def look(self, look: Look) -> None:
         """Compare this look's extremes with those of the one before."""
-        for role, channel in look.channels.items():
-            bottom, top = self._extremes.get(role, (0.0, 0.0))
-            now = channel.bottom, channel.top
-            self._extremes[role] = now
-            least = self._least.get(role[0], 0.0) / abs(channel.scale)
-            flat = stuck_channel.least_at_stop(channel.window)
-            alike = now[1] - now[0] >= 2 * max(least, stuck_channel.LEAST_COUNTS) and (
-                (now[1] == top and channel.at_top >= flat)
-                or (now[0] == bottom and channel.at_bottom >= flat)
-            )
-            if not alike:
-                self.cut.discard(role)
+        before = self._extremes
+        self._extremes = {role: (c.bottom, c.top) for role, c in look.channels.items()}
+        for role, now in self._extremes.items():
+            bottom, top = before.get(role, (0.0, 0.0))
+            if (now[0] != bottom and now[1] != top) or not self._alike(
+                role, look.channels[role], bottom, top
+            ):
+                if self.cut:
+                    self.cut.discard(role)
             elif role not in look.summed and self._judged.get(role) != now:
                 self._judged[role] = now
                 self.suspects.append(role)
         self._due_us = look.t_us + 1
+
+    def _alike(self, role: str, channel: Channel, bottom: float, top: float) -> bool:
+        """Whether a large wave stands at an extreme that it had before."""
+        least = self._least.get(role[0], 0.0) / abs(channel.scale)
+        if channel.top - channel.bottom < 2 * max(least, stuck_channel.LEAST_COUNTS):
+            return False
+        flat = stuck_channel.least_at_stop(channel.window)
+        if channel.top == top and channel.at_top() >= flat:
+            return True
+        return channel.bottom == bottom and channel.at_bottom() >= flat
 
     def judge(self, raw: Raw) -> None:
         """Of the suspects, by their last two cycles."""
@@ -340,8 +369,7 @@ class Tops:
         self.suspects = []
 
 
-def _phasors(look: Look, roles: tuple[str, ...]) -> Phasors:
-    """Of three roles; empty where one has no sensor."""
-    if any(role not in look.channels for role in roles):
-        return []
-    return [look.channels[role].phasor() for role in roles]
+def _forward(three: Three) -> bool:
+    """Whether they go round as they should: none has changed places."""
+    _, ahead, reverse = three.shares()
+    return ahead > reverse

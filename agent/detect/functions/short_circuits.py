@@ -6,11 +6,10 @@ import math
 from math import isnan
 
 from agent.detect.direction import FORWARD, UNKNOWN
-from agent.detect.function import Now
+from agent.detect.function import FastFunction, Now
 from agent.detect.levels import Levels
-from agent.detect.look import Look
 from agent.detect.settings import Settings
-from agent.detect.short_circuit import EXPLAINING_SHARE, LOAD_LIMIT, ShortCircuit
+from agent.detect.short_circuit import EXPLAINING_SHARE, LOAD_LIMIT, WEAK, ShortCircuit
 from agent.detect.sight import ADDED, CURRENTS, NEUTRAL, RESIDUAL
 from agent.detect.situation import Situation
 from agent.detect.telling import Telling, exactly, three
@@ -29,7 +28,7 @@ HEAVIEST_INRUSH = 1.5 * 1.68 / 0.2 * math.sqrt(2.0)
 _VOLTS = ("ua", "ub", "uc")
 
 
-class ShortCircuits:
+class ShortCircuits(FastFunction):
     """See short_circuit.py."""
 
     def __init__(
@@ -47,6 +46,8 @@ class ShortCircuits:
             phase_volts=bay.nominal_volts / math.sqrt(3.0),
             beyond_amps=HEAVIEST_INRUSH * bay.rating_amps,
             solid=bay.earthing == "solid",
+            negative_start_amps=settings.negative_start_amps,
+            rating_amps=bay.rating_amps,
         )
 
     def idle(self) -> bool:
@@ -96,10 +97,6 @@ class ShortCircuits:
         element = self._element
         return len(element.kind) == len("AG") and element.kind == self._situation.earth_kind
 
-    def look(self, _: Look) -> list[Event]:
-        """Nothing: it is a matter of samples."""
-        return []
-
     def _event(self, told: str, seen: list[float], t_us: int) -> Event:
         element, event = self._element, self._telling.event
         why: dict[str, float | int | str] = {
@@ -112,6 +109,8 @@ class ShortCircuits:
         }
         if told == "overload":
             return event(told, seen, t_us, element="50P", why=why)
+        if element.element == WEAK:
+            why |= {"negative_start_amps": self._settings.negative_start_amps, **element.weak.why}
         if element.judgement is not None and told in {"fault", "inrush"}:
             why |= element.judgement.why()
             if element.unexplained is not None:

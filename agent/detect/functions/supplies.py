@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-from agent.detect.function import Now
+from agent.detect.function import FastFunction, Now
 from agent.detect.levels import Levels
-from agent.detect.look import Look
 from agent.detect.settings import Settings
 from agent.detect.sight import LINE, VOLTAGES
 from agent.detect.situation import Situation
@@ -27,7 +26,7 @@ def still_dead(state: int, states: Sequence[int | None]) -> str | None:
     return f"in part: {dead} still dead" if state == LIVE and dead else None
 
 
-class Supplies:
+class Supplies(FastFunction):
     """The supply of one bay."""
 
     def __init__(
@@ -63,17 +62,18 @@ class Supplies:
         """Voltages that confirm what was told; what was never seen is not quiet."""
         if self._situation.voltless:
             return
-        for phase, state in enumerate(self._supply.states):
+        states, distrusted = self._supply.states, self._situation.distrusted
+        for phase, state in enumerate(states):
             row = VOLTAGES.start + phase
-            if ROLES[phase] in self._situation.distrusted:
+            if ROLES[phase] in distrusted:
                 continue
             if state == DEAD:
                 high[row] = min(high[row], self._supply.dead_volts)
             elif state != LIVE:
                 low[row] = inf
         for row, (one, other) in enumerate(_PAIRS, LINE.start):
-            doubted = not self._situation.distrusted.isdisjoint((ROLES[one], ROLES[other]))
-            if not doubted and self._supply.states[one] == self._supply.states[other] == LIVE:
+            doubted = ROLES[one] in distrusted or ROLES[other] in distrusted
+            if not doubted and states[one] == states[other] == LIVE:
                 low[row] = max(low[row], self._least_line_volts)
 
     def add_levels(self, levels: Levels) -> None:
@@ -95,15 +95,15 @@ class Supplies:
 
     def _volts(self, seen: list[float]) -> tuple[float, float, float] | None:
         """What the phases are supplied with; one whose sensor lies goes with the others."""
-        doubted = {role for role in ROLES if role in self._situation.distrusted}
+        volts, distrusted = three(seen[VOLTAGES]), self._situation.distrusted
+        shown = supplied(volts, seen[LINE], self._nominal_volts)
+        if not (distrusted or self._doubted):
+            return shown
+        doubted = {role for role in ROLES if role in distrusted}
         for role in doubted - self._doubted:
             self._supply.doubt(ROLES.index(role))
         self._doubted = doubted
-        return trusted(supplied(three(seen[VOLTAGES]), seen[LINE], self._nominal_volts), doubted)
-
-    def look(self, _: Look) -> list[Event]:
-        """Nothing: it is a matter of samples."""
-        return []
+        return trusted(shown, doubted)
 
     def _event(self, change: tuple[int, str, int, int], now: Now) -> Event:
         state, phases, earliest_us, latest_us = change

@@ -31,6 +31,7 @@ from agent.site import Bay
 
 Volts = tuple[float, float, float]
 Bounds = tuple[int, int]
+Phasor = tuple[float, float]
 
 # What lasts longer than this is followed once a cycle by slow looks, instead of every half cycle.
 CLOSELY_US = 1_000_000
@@ -41,6 +42,22 @@ _SEARCHED_CYCLES = LATEST_CYCLES + 0.25
 # Of a voltage's RMS; higher ones are less than a thousandth of it.
 _ORDERS = (1, 3, 5, 7)
 _ROLES = {"A": "ua", "B": "ub", "C": "uc"}
+
+
+def _rms(waves: Sequence[Sequence[Phasor] | None]) -> float:
+    """Of one phase, or of the difference of two, by their harmonics; NaN where one is missing."""
+    if None in waves:
+        return nan
+    known = [wave for wave in waves if wave is not None]
+    square = 0.0
+    if len(known) == 1:
+        for re, im in known[0]:
+            square += re * re + im * im
+        return sqrt(square)
+    for one, other in zip(*known, strict=True):
+        re, im = one[0] - other[0], one[1] - other[1]
+        square += re * re + im * im
+    return sqrt(square)
 
 
 class Voltages:
@@ -184,21 +201,13 @@ class Voltages:
 
     def _of_cycle(self, look: Look, number: int) -> Volts:
         """RMS of one cycle of a look, from its harmonics, so without DC."""
-        a, b, c = (self._of_name(look, number, name) for name in self._names)
+        waves = {
+            phase: [look.channels[role].cycle(number, order) for order in _ORDERS]
+            for phase, role in _ROLES.items()
+            if role in look.channels
+        }
+        a, b, c = (_rms([waves.get(phase) for phase in name]) for name in self._names)
         return a, b, c
-
-    def _of_name(self, look: Look, number: int, name: str) -> float:
-        channels = [look.channels.get(_ROLES[phase]) for phase in name]
-        square = 0.0
-        for order in _ORDERS:
-            re = im = 0.0
-            for channel, sign in zip(channels, (1.0, -1.0), strict=False):
-                if channel is None:
-                    return nan
-                one = channel.cycle(number, order)
-                re, im = re + sign * one[0], im + sign * one[1]
-            square += re * re + im * im
-        return sqrt(square)
 
     # --- what is told ----------------------------------------------------------------------------
 

@@ -107,6 +107,11 @@ def kind(shares: "Any", residual_amps: float, largest_amps: float) -> str:
     return faulted_phase.name(faulted_phase.involved(shares), grounded)
 
 
+def returning(shares: "tuple[float, float, float]") -> str:
+    """Phases of a fault without earth that shows in one."""
+    return faulted_phase.not_alone(shares)
+
+
 def table(rate_num: int, rate_den: int, frequency_mhz: int) -> "list[Any]":
     """The tables of a tuning, flat: length, gains, slope, cosines, sines, turns."""
     tuning = tables.tuned(rate_num, rate_den, frequency_mhz)

@@ -84,6 +84,18 @@ def test_faulted_phase(board: Any, shares: Any, residual: float, expected: str) 
     assert alike(board, "kind", shares, residual, 10.0) == expected
 
 
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        pytest.param([621.0, 1701.0, 2.3], "AB", id="the-other-one-is-saturated"),
+        pytest.param([300.0, 1701.0, 250.0], "ABC", id="both-others-are"),
+        pytest.param([0.0, 1701.0, 0.0], "B", id="nothing-is-seen-of-them"),
+    ],
+)
+def test_a_phase_that_cannot_be_alone(board: Any, shares: Any, expected: str) -> None:
+    assert alike(board, "returning", shares) == expected
+
+
 QUIET: list[Any] = [[50.0, 50.0, 50.0], 0.5, [0.0, 0.0, 0.0]]
 LOAD: list[Any] = [[118.0, 112.0, 115.0], 1.0, [0.0, 0.0, 0.0]]
 SHORT: list[Any] = [[50.0, 300.0, 290.0], 1.0, [3.0, 280.0, 270.0]]

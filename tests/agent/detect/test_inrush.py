@@ -14,6 +14,7 @@ from agent.detect import tables
 from agent.records import Event
 from tests.agent.detect import cases, scenarios
 from tests.agent.detect.feeder import RATING, Array, detect
+from tests.agent.detect.transformer import STEP
 
 WINDOW = 80  # 4 kHz at 50 Hz
 FAULT, INRUSH, UNDECIDED = 1, -1, 0
@@ -236,6 +237,19 @@ def test_a_fault_shows_through_the_inrush_before_it(rate: int) -> None:
     assert min(latencies) > 0
     assert max(latencies) <= 110.0  # the crossing at the latest
     assert sum(latency > 30.0 for latency in latencies) <= 1
+
+
+@RATES
+def test_an_earth_fault_as_large_as_the_inrush_shows_in_3i0(rate: int) -> None:
+    begun = cases.INCEPTION + 2 * cases.CYCLE
+    for seed, case in enumerate(each for each in drawn("energising") if "star" in each.name):
+        t = np.arange(case.currents.shape[1] - begun) * STEP
+        currents = case.currents.copy()
+        currents[0, begun:] += 1.1 * cases.PICKUP_PEAK * np.sin(t)
+        fault = cases.Case(case.name, "AG", currents, begun)
+        events, latency_ms = found(fault, rate, seed)
+        assert 0 < latency_ms <= 40.0, case.name
+        assert {e.kind for e in events if e.event == "fault"} == {"AG"}, case.name
 
 
 def noise_of(case: cases.Case) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 from agent.detect import tables
 from agent.detect.detector import Detector
 from agent.detect.look import CYCLES, ORDERS, Look
+from agent.detect.look import Channel as OneChannel
 from agent.detect.looking import Looking
+from agent.detect.sequences import sequences
 from agent.detect.settings import defaults
-from agent.detect.sight import Tap
+from agent.detect.sight import Tap, Taps
 from agent.records import Block, Channel, Event, Layout
 from agent.site import Bay
 
@@ -30,7 +33,9 @@ def wave(order: int, amplitude: float, degrees: float) -> Any:
 
 def look(*rows: Any) -> Look:
     taps = {role: Tap(k, SCALE) for k, role in enumerate(("ia", "ib")[: len(rows)])}
-    (made,) = Looking([taps], [frozenset()]).looks(np.stack(rows), WINDOW, (0, 79_750), 50_000)
+    (made,) = Looking([taps], [frozenset()], len(rows)).looks(
+        np.stack(rows), WINDOW, (0, 79_750), 50_000
+    )
     return made
 
 
@@ -53,6 +58,44 @@ def test_the_true_value_and_what_changed_from_cycle_to_cycle() -> None:
     assert channel.rms() == pytest.approx(math.sqrt(100.0**2 + 5.0**2 / 4), rel=1e-3)
     assert channel.jitter() == pytest.approx([0.0, 5.0, 5.0], abs=0.05)
     assert channel.top * SCALE == pytest.approx(100 * math.sqrt(2) + 5 * math.sqrt(2), rel=0.01)
+
+
+def test_what_is_worked_out_for_all_channels_is_what_one_channel_says_to_the_last_bit() -> None:
+    rows = np.stack([wave(k, 40.0 * k, 17.0 * k) for k in ORDERS])
+    rows += np.rint(np.random.default_rng(4).normal(0, 9, rows.shape))
+    bays: list[Taps] = [
+        {"ia": Tap(4, 0.05), "ib": Tap(0, -0.3), "ic": Tap(2, 7e-3)},
+        {"ua": Tap(2, 1.7), "ub": Tap(1, 0.11), "uc": Tap(5, 0.9), "u0": Tap(3, 1e-4)},
+    ]
+    tables_of = [tables.harmonic(WINDOW, order) for order in ORDERS]
+    looks = Looking(bays, [frozenset()] * 2, len(rows)).looks(rows, WINDOW, (0, 79_750), 50_000)
+
+    for taps, made in zip(bays, looks, strict=True):
+        for role, tap in taps.items():
+            row = [int(x) for x in rows[tap.index]]
+            cycles = [row[k * WINDOW : (k + 1) * WINDOW] for k in range(CYCLES)]
+            parts = [[float(np.dot(t, c)) for pair in tables_of for t in pair] for c in cycles]
+            steps = [
+                float(sum((x - y) ** 2 for x, y in zip(a, b, strict=True)))
+                for a, b in itertools.pairwise(cycles)
+            ]
+            squares = [float(sum(x * x for x in c)) for c in cycles]
+            total = [sum(column) for column in zip(*parts, strict=True)]
+            ends = min(row), max(row), row.count(min(row)), row.count(max(row))
+            one = OneChannel(tap.scale, WINDOW, parts, total, squares, steps, *ends)
+            assert all_of(made.channels[role]) == all_of(one)
+    assert looks[1].volts is not None
+    assert looks[1].volts.phasors == [looks[1].channels[r].phasor() for r in ("ua", "ub", "uc")]
+    assert looks[1].volts.sequences() == sequences(*looks[1].volts.phasors)
+    assert looks[1].amps is None
+
+
+def all_of(channel: OneChannel) -> list[Any]:
+    """Everything that can be asked of it."""
+    cycles = [channel.cycle(k, order) for k in range(CYCLES) for order in ORDERS]
+    whole = [(channel.phasor(order), channel.size(order)) for order in ORDERS]
+    extremes = channel.bottom, channel.top, channel.at_bottom(), channel.at_top()
+    return [cycles, whole, channel.rms(), channel.jitter(), extremes]
 
 
 def test_looks_come_every_four_cycles_with_sums_in_place_of_missing_sensors(
