@@ -57,6 +57,8 @@ docs:  ## the pages that are printed from the code
 		>docs/site-file.md
 	.venv/bin/python -c 'from agent.setting_page import reference; print(reference(), end="")' \
 		>docs/settings.md
+	.venv/bin/python -c 'from agent.metrics import reference; print(reference(), end="")' \
+		>docs/metrics.md
 
 clean:  ## removes what the other targets made
 	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -172,8 +172,8 @@ class Guard:
     def _record_metrics(self) -> None:
         stamp = self._clock.stamp(self._clock.now_us())
         told = metrics.flat(self._metrics())
-        self._store("h", cbor.dumps(entries.metrics_entry(stamp, "guard", told)))
         self._journal.flushes.clear()
+        self._store("h", cbor.dumps(entries.metrics_entry(stamp, "guard", told)))
         self._recorded_us = stamp.mono_us
 
     def _metrics(self) -> Values:

@@ -79,9 +79,9 @@ class LinkMetrics:
     def _record(self) -> None:
         now = self._stamp()
         logged = entries.metrics_entry(now, "link", metrics.flat(self.values()))
+        self._journal.flushes.clear()
         self._store(cbor.dumps(logged))
         self._recorded_us = now.mono_us
-        self._journal.flushes.clear()
         if self._publisher is not None:
             self._publisher.metrics_told()
 

@@ -132,6 +132,30 @@ def unit(name: str) -> str:
     return parts[-1] if parts[-1] in ("us", "ms", "s", "bytes", "records") else "1"
 
 
+def reference() -> str:
+    """docs/metrics.md: every metric, from the table above."""
+    rows = [
+        f"| `{name}` | {unit(name)} | {kind} | {'each lane' if of_lanes else ''} | {meaning} |"
+        for name, (kind, of_lanes, meaning) in METRICS.items()
+    ]
+    head = "| metric | unit | kind | of | what it says |\n|---|---|---|---|---|"
+    return "\n".join([_PREFACE, head, *rows]) + "\n"
+
+
+_PREFACE = """# Metrics
+
+What the agent measures of itself. Guard writes its own into lane h and link into lane s, as
+records of type `metrics`, every hour and when it stops; `state` tells a few, at most once a
+minute. With `metrics_file` in `[store]` all of them stand in that file in Prometheus' text
+format, with `ftu_` before the name, the labels `process` and `lane`, renewed every 15 s. Counters
+run since the process started. A p50, p99 or max is of the time since the last record, told by an
+eighth too high at most; a lag runs from a message's oldest record's own instant. What was not
+measured is not there.
+
+This page is printed from agent/metrics.py (`make docs`).
+"""
+
+
 def write_file(path: Path, text: str) -> None:
     """Replace the file as a whole; after a power cut it is made anew anyway, so nothing is flushed.
 

@@ -1,6 +1,6 @@
-"""One lane on its way: what was sent, and how far each required consumer has come. Portable.
+"""One lane on its way: what was sent, how far each required consumer has come, what is sent again.
 
-The rules by which session.py moves these stand there.
+When a message may go, and of which lane, is session.py's. Portable.
 """
 
 TYPE_CHECKING = False
@@ -34,14 +34,24 @@ class Follower:
 class Lane:
     """One lane: `next` is the first seq not on disk, `head` the first that was never sent.
 
-    `next_before`: what `next` was when the link came to stand. `sent`: the broker has confirmed
-    every seq up to it; `confirmed`: the highest that it has.
+    window: messages that a consumer is resent without a sign of life; ack_wait_us: how long one is
+    waited for, at first and at most. `next_before`: what `next` was when the link came to stand.
+    `sent`: the broker has confirmed every seq up to it; `confirmed`: the highest that it has.
     """
 
     def __init__(
-        self, name: str, consumers: "Iterable[str]", window: int, ack_wait_us: int
+        self,
+        name: str,
+        consumers: "Iterable[str]",
+        window: int,
+        ack_wait_us: int,
+        ack_wait_longest_us: int,
     ) -> None:
         self.name = name
+        self.rewinds = 0
+        self._window = window
+        self._ack_wait_us = ack_wait_us
+        self._ack_wait_longest_us = ack_wait_longest_us
         self.next = self.next_before = 1
         self.head = 1
         self.sent = 0
@@ -75,7 +85,7 @@ class Lane:
         if last >= self.head:
             self.head = last + 1
 
-    def goes_back(self, first: int, from_head: "int | None", window: int) -> None:
+    def goes_back(self, first: int, from_head: "int | None") -> None:
         """A message that began at `first` did not arrive; `from_head`: what of it was new."""
         if from_head is not None:
             self.head = min(self.head, from_head)
@@ -83,7 +93,75 @@ class Lane:
         for follower in self.followers.values():
             if follower.cursor > first:
                 follower.cursor = max(follower.has() + 1, first)
-                follower.left = window
+                follower.left = self._window
+
+    def hold(self, first_us: int, longest_us: int, now_us: int) -> None:
+        """Pause after a refusal, each time twice as long; what was in flight beside the refused
+        message shares its pause.
+        """
+        if self.hold_until_us <= now_us:
+            self.hold_us = min(longest_us, max(first_us, self.hold_us * 2))
+            self.hold_until_us = now_us + self.hold_us
+
+    def release(self) -> None:
+        """The reason to pause is gone."""
+        self.hold_us = self.hold_until_us = 0
+
+    def move(self, follower: "Follower", mark: int, now_us: int) -> None:
+        """A sign of life: the mark rises, resending may go on, the wait begins anew."""
+        follower.mark = mark
+        follower.cursor = max(follower.cursor, mark + 1)
+        follower.left = self._window
+        follower.wait_us = self._ack_wait_us
+        waiting = self.confirmed > mark
+        follower.deadline_us = now_us + self._ack_wait_us if waiting else None
+        self.release()
+        self.raise_head()
+
+    def recall(self, follower: "Follower", mark: int, now_us: int) -> None:
+        """It has less than it once acknowledged: it gets again what is still on disk.
+
+        At most once in the time that an acknowledgement may take, because two consumers under one
+        name would else call us back and forth; as it catches up, resending goes on.
+        """
+        before, follower.behind = follower.behind, mark
+        if before is not None and mark >= before:
+            if mark > before:
+                follower.left = self._window
+                follower.cursor = max(follower.cursor, mark + 1)
+                follower.deadline_us = now_us + self._ack_wait_us
+            return
+        recalled_us = follower.recalled_us
+        if recalled_us is None or now_us >= recalled_us + self._ack_wait_us:
+            follower.recalled_us = now_us
+            self._rewind(follower)
+        elif follower.deadline_us is None:
+            follower.deadline_us = recalled_us + self._ack_wait_us
+
+    def begin_anew(self, follower: "Follower") -> None:
+        """The link or the consumer came back: resend from its mark, wait as at first."""
+        self._rewind(follower)
+        follower.wait_us = self._ack_wait_us
+
+    def expect(self, last: int, now_us: int) -> None:
+        """The broker has a message up to `last`: who lacks it has so long to acknowledge."""
+        for follower in self.followers.values():
+            if last > follower.has() and follower.deadline_us is None:
+                follower.deadline_us = now_us + follower.wait_us
+
+    def expire(self, now_us: int) -> None:
+        """Silence since the PUBACK: resend, and wait twice as long for the next sign."""
+        for follower in self.followers.values():
+            if follower.deadline_us is not None and now_us >= follower.deadline_us:
+                self._rewind(follower)
+                follower.wait_us = min(self._ack_wait_longest_us, follower.wait_us * 2)
+
+    def _rewind(self, follower: "Follower") -> None:
+        follower.cursor = follower.has() + 1
+        follower.left = self._window
+        follower.deadline_us = None
+        if follower.cursor < self.head:
+            self.rewinds += 1
 
     def acked(self) -> int:
         """Every required consumer has acknowledged every seq up to this one."""

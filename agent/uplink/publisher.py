@@ -123,6 +123,7 @@ class Publisher:
             tell=self._tell,
         )
         self._asked: Asked | None = None
+        self._glance: Mapping[str, int] = {}
         self._wake = asyncio.Event()
         self._meters: Sequence[Mapping[str, Any]] | None = None
         self._metered = asyncio.Event()
@@ -248,9 +249,10 @@ class Publisher:
             self._topic(topics.ASK),
         ):
             await self._if_allowed(port.subscribe(other))
-        state = self._state(number, online=True)
         # What is retained there is the last word under our name, so it is asked for before ours.
         await self._if_allowed(port.subscribe(self._topic(topics.STATE)))
+        self._glance = self._figures.glance(self.metrics())
+        state = self._state(number, online=True, figures=self._glance)
         await self._if_allowed(self._publish(port, topics.STATE, state))
         await self._if_allowed(self._publish(port, topics.BIRTH, self._birth_payload(port)))
         for message in iter(port.waiting, None):
@@ -355,14 +357,13 @@ class Publisher:
 
     async def _tell_state(self, port: Port, number: int) -> None:
         """How log and delivery stand, where that has changed."""
-        told: Mapping[str, int] = {}
         while True:
-            figures = self._figures.glance(self.metrics())
-            if figures != told:
-                told = figures
-                state = self._state(number, online=True, figures=figures)
-                await self._if_allowed(self._publish(port, topics.STATE, state))
             await asyncio.sleep(self._state_period_s)
+            glance = self._figures.glance(self.metrics())
+            if glance != self._glance:
+                self._glance = glance
+                state = self._state(number, online=True, figures=glance)
+                await self._if_allowed(self._publish(port, topics.STATE, state))
 
     async def _miss(self) -> None:
         """A required consumer whose name nobody knows would hold up every lane for ever."""

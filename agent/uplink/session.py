@@ -17,7 +17,7 @@ take turns behind them, drills come last, and all of these obey the pacing (paci
 Records, bytes, topics and clocks stay outside: seqs and microseconds go in and out.
 """
 
-from agent.uplink.lane import Follower, Lane
+from agent.uplink.lane import Lane
 from agent.uplink.pacing import Pacing, Room
 from agent.uplink.requests import Requests
 
@@ -107,7 +107,6 @@ class Session:
         self.is_connected = False
         self.pacing = pacing or Pacing()
         self.resends = 0
-        self.rewinds = 0
         self.acks_moved = 0
         self.acks_refused = 0
         self.sends_refused = 0
@@ -120,15 +119,14 @@ class Session:
         self._window_now = window
         self._reserve = reserve
         self._room = Room(window - reserve)
-        self._ack_wait_us = ack_wait_us
-        self._ack_wait_longest_us = max(ack_wait_us, ack_wait_longest_us)
         self._since_share = 0
         self._turns = [name for name in lanes if name in IN_TURN] + [REQUEST]
         self._token = 0
         self._in_flight: "dict[int, _Message]" = {}
         self._lanes: "dict[str, Lane]" = {}
         for name in lanes:
-            self._lanes[name] = Lane(name, self.consumers, window, ack_wait_us)
+            longest_us = max(ack_wait_us, ack_wait_longest_us)
+            self._lanes[name] = Lane(name, self.consumers, window, ack_wait_us, longest_us)
         self._names = lanes
 
     # What is known from before, and what is on disk.
@@ -169,10 +167,9 @@ class Session:
         self.pacing.connected(now_us)
         for lane in self._lanes.values():
             lane.next_before = lane.next
-            lane.hold_us = lane.hold_until_us = 0
+            lane.release()
             for follower in lane.followers.values():
-                self._rewind(lane, follower)
-                follower.wait_us = self._ack_wait_us
+                lane.begin_anew(follower)
 
     def disconnected(self, now_us: int) -> None:  # noqa: ARG002  all inputs carry their instant
         """The link is gone: whatever lacks its PUBACK counts as never sent."""
@@ -198,11 +195,10 @@ class Session:
         if consumer in self.consumers:
             self._heard.add(consumer)
         for lane in self._lanes.values():
-            lane.hold_us = lane.hold_until_us = 0
+            lane.release()
             follower = lane.followers.get(consumer)
             if follower is not None and self.is_connected:
-                self._rewind(lane, follower)
-                follower.wait_us = self._ack_wait_us
+                lane.begin_anew(follower)
 
     def acknowledged(self, consumer: str, epoch: int, lane: str, mark: int, now_us: int) -> str:
         """The consumer has committed every seq of `lane` up to `mark`.
@@ -221,14 +217,14 @@ class Session:
         state = self._lanes[lane]
         follower = state.followers[consumer]
         if mark < follower.mark:
-            self._recall(state, follower, max(0, mark), now_us)
+            state.recall(follower, max(0, mark), now_us)
             return "behind"
         follower.behind = None
         follower.cursor = max(follower.cursor, mark + 1)
         if mark == follower.mark:
             return "known"
         self.acks_moved += 1
-        self._move(state, consumer, mark, now_us)
+        state.move(follower, mark, now_us)
         return "moved"
 
     def requested(
@@ -324,7 +320,8 @@ class Session:
         """
         if not self.is_connected:
             return None
-        self._expire(now_us)
+        for lane in self._lanes.values():
+            lane.expire(now_us)
         if len(self._in_flight) >= self._window_now:
             return None
         ready_us = self.pacing.ready_at(now_us)
@@ -372,6 +369,11 @@ class Session:
         return max(0, self._lanes[lane].next - 1 - self.acked(lane))
 
     @property
+    def rewinds(self) -> int:
+        """How often a consumer's cursor fell back, so that something is sent again."""
+        return sum([lane.rewinds for lane in self._lanes.values()])
+
+    @property
     def in_flight(self) -> int:
         """Messages that wait for their PUBACK."""
         return len(self._in_flight)
@@ -395,54 +397,13 @@ class Session:
             return "lane"
         return "beyond" if seq >= state.next else ""
 
-    def _move(self, lane: "Lane", consumer: str, mark: int, now_us: int) -> None:
-        """A sign of life: the mark rises, resending may go on, the wait begins anew."""
-        follower = lane.followers[consumer]
-        follower.mark = mark
-        follower.cursor = max(follower.cursor, mark + 1)
-        follower.left = self._window
-        follower.wait_us = self._ack_wait_us
-        waiting = lane.confirmed > mark
-        follower.deadline_us = now_us + self._ack_wait_us if waiting else None
-        lane.hold_us = lane.hold_until_us = 0
-        lane.raise_head()
-
-    def _recall(self, lane: "Lane", follower: "Follower", mark: int, now_us: int) -> None:
-        """It has less than it once acknowledged: it gets again what is still on disk.
-
-        At most once in the time that an acknowledgement may take, because two consumers under one
-        name would else call us back and forth; as it catches up, resending goes on.
-        """
-        before, follower.behind = follower.behind, mark
-        if before is not None and mark >= before:
-            if mark > before:
-                follower.left = self._window
-                follower.cursor = max(follower.cursor, mark + 1)
-                follower.deadline_us = now_us + self._ack_wait_us
-            return
-        recalled_us = follower.recalled_us
-        if recalled_us is None or now_us >= recalled_us + self._ack_wait_us:
-            follower.recalled_us = now_us
-            self._rewind(lane, follower)
-        elif follower.deadline_us is None:
-            follower.deadline_us = recalled_us + self._ack_wait_us
-
-    def _rewind(self, lane: "Lane", follower: "Follower") -> None:
-        follower.cursor = follower.has() + 1
-        follower.left = self._window
-        follower.deadline_us = None
-        if follower.cursor < lane.head:
-            self.rewinds += 1
-
     def _delivered(self, lane: "Lane", last: int, now_us: int) -> None:
         lane.hold_us = 0
         lane.confirmed = max(lane.confirmed, last)
         lane.sent = max(lane.sent, self._confirmed_head(lane) - 1)
         if self.ack == PUBACK and lane.sent > lane.followers[PUBACK].mark:
-            self._move(lane, PUBACK, lane.sent, now_us)
-        for follower in lane.followers.values():
-            if last > follower.has() and follower.deadline_us is None:
-                follower.deadline_us = now_us + follower.wait_us
+            lane.move(lane.followers[PUBACK], lane.sent, now_us)
+        lane.expect(last, now_us)
 
     def _confirmed_head(self, lane: "Lane") -> int:
         """First seq of the lane's forward run that the broker has not confirmed."""
@@ -461,11 +422,8 @@ class Session:
         if message.requested:
             self._ask_again(message)
         else:
-            lane.goes_back(message.first, message.from_head, self._window)
-        # What was in flight beside it shares its fate and its pause.
-        if lane.hold_until_us <= now_us:
-            lane.hold_us = min(hold_longest_us, max(HOLD_US, lane.hold_us * 2))
-            lane.hold_until_us = now_us + lane.hold_us
+            lane.goes_back(message.first, message.from_head)
+        lane.hold(HOLD_US, hold_longest_us, now_us)
         return True
 
     def _ask_again(self, message: "_Message") -> None:
@@ -473,14 +431,6 @@ class Session:
         if message.requested:
             first, last = message.first, message.last
             self._requests.add(message.lane.name, first, last, message.until_us)
-
-    def _expire(self, now_us: int) -> None:
-        """Silence since the PUBACK: resend, and wait twice as long for the next sign."""
-        for lane in self._lanes.values():
-            for follower in lane.followers.values():
-                if follower.deadline_us is not None and now_us >= follower.deadline_us:
-                    self._rewind(lane, follower)
-                    follower.wait_us = min(self._ack_wait_longest_us, follower.wait_us * 2)
 
     # What is due, in the order in which it may go; pacing is not asked here.
 

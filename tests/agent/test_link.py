@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from agent.clock import Clock, Stamp
 from agent.link import BATCH, Link
 from agent.outage.projection import Projection
 from agent.records import Event
-from agent.store import cbor, entries
+from agent.site import Uplink
+from agent.store import cbor, entries, entry
 from agent.store.journal import Journal
+from agent.uplink import wire
+from agent.uplink.mqtt import Port, connect
+from agent.uplink.publisher import Publisher
+from agent.uplink.status import Identity
+from hil.faults.broker import Mosquitto
+from tests.agent.uplink.broker import eventually, mosquitto, run
 
 
 def test_a_long_log_stops_neither_the_heart_nor_the_uplink(tmp_path: Path) -> None:
@@ -78,3 +86,53 @@ def test_the_uplink_hears_which_settings_judge(tmp_path: Path) -> None:
         link._publisher = listener  # type: ignore[assignment]
         link._look()
     assert listener.told == ["version 2 hash 5f3a", "version 2 hash 5f3a", "defaults"]
+
+
+def test_a_probe_over_a_real_broker_is_answered_once_on_lane_s(tmp_path: Path) -> None:
+    answers: list[dict[str, Any]] = []
+
+    async def hear(port: Port) -> None:
+        while True:
+            message = await anext(port.messages())
+            _, _, items = wire.open_envelope(cbor.loads(message.payload))
+            told = [entry.as_dict(item[2]) for item in items]
+            answers.extend(each for each in told if each["type"] == "answer")
+
+    async def scenario(broker: Mosquitto) -> None:
+        clock = Clock(1)
+        with Journal.open(tmp_path / "log", "sx") as journal:
+            publisher = Publisher(
+                uplink=Uplink(broker=broker.url),
+                identity=Identity(site="site", node="node", model="", config_hash=b"", versions={}),
+                log=tmp_path / "log",
+                epoch=journal.epoch,
+                state_dir=tmp_path / "uplink",
+                clock=clock,
+                tell=lambda _: None,
+            )
+            link = Link(
+                log=tmp_path / "log",
+                journal=journal,
+                projection=Projection(()),
+                publisher=publisher,
+                section_of=lambda _: None,
+                stamp=lambda: clock.stamp(clock.now_us()),
+                data_dir=tmp_path,
+            )
+            async with connect(broker.url, "desk") as port:
+                await port.subscribe("ftu/1/site/node/e/s")
+                work = [asyncio.create_task(each) for each in (hear(port), link.run())]
+                await eventually(lambda: publisher.status.online)
+                for token, what in (("q1", "probe"), ("q1", "probe"), ("q2", "weather")):
+                    await port.publish("ftu/1/site/node/ask", cbor.dumps(wire.ask(token, what)))
+                await eventually(lambda: len({each["asked"] for each in answers}) == 2)
+                for each in work:
+                    each.cancel()
+                await asyncio.gather(*work, return_exceptions=True)
+            assert journal.next_seq("s") == 4  # two answers, and the metrics at the end
+
+    with mosquitto(tmp_path) as running:
+        run(scenario(running))
+
+    told = {each["asked"]: (each["asked_for"], each["answer"]) for each in answers}
+    assert told == {"q1": ("probe", "here"), "q2": ("weather", "unknown")}

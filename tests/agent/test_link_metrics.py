@@ -75,9 +75,31 @@ def test_prometheus_file_and_the_record_at_the_end_tell_guard_and_link(
     read = samples(file)
     assert read["ftu_flush_max_us", "guard", ""] == 4711
     assert read["ftu_disk_bytes", "link", "s"] == 256 * 1024
-    (record,) = told(tmp_path, entry.METRICS)
+    record = told(tmp_path, entry.METRICS)[-1]
     assert record["of"] == "link"
     assert dict(zip(record["values"][::2], record["values"][1::2], strict=True))["disk_bytes/x"] > 0
+
+
+def test_each_period_has_its_record_and_its_own_flushes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_metrics, "FILE_PERIOD_S", 0.02)
+    monkeypatch.setattr(link_metrics, "PERIOD_S", 0.03)
+
+    async def scenario() -> None:
+        with Journal.open(tmp_path / "log", "sx") as journal:
+            work = asyncio.create_task(link(tmp_path, journal).run())
+            await eventually(lambda: journal.next_seq("s") > 3)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    run(scenario())
+
+    counts = [
+        dict(zip(each["values"][::2], each["values"][1::2], strict=True))
+        for each in told(tmp_path, entry.METRICS)
+    ]
+    assert [each["flushes"] for each in counts[:3]] == [0, 1, 1]  # that of the record before
 
 
 def test_a_file_that_cannot_be_written_is_told_once_and_stops_nothing(

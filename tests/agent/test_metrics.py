@@ -111,3 +111,8 @@ def test_the_file_is_replaced_as_a_whole_or_told(tmp_path: Path) -> None:
     assert file.read_text() == "new\n"
     with pytest.raises(StoreError, match=r"expected a folder"):
         metrics.write_file(tmp_path / "nowhere" / "ftu.prom", "new\n")
+
+
+def test_the_page_of_the_docs_is_what_the_table_says() -> None:
+    page = Path(__file__).parents[2] / "docs/metrics.md"
+    assert page.read_text() == metrics.reference(), "make docs"

@@ -326,5 +326,5 @@ class Delivery(RuleBasedStateMachine):
         )
 
 
-Delivery.TestCase.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+Delivery.TestCase.settings = settings(max_examples=80, stateful_step_count=60, deadline=None)
 TestDelivery = Delivery.TestCase
