@@ -249,7 +249,7 @@ def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
         log=log,
         journal=journal,
         projection=Projection(_plans(site)),
-        publisher=_publisher(site, clock, log, journal.epoch, None if key is None else key.public),
+        publisher=_publisher(site, clock, log, journal, None if key is None else key.public),
         section_of=sections.get,
         stamp=lambda: clock.stamp(clock.now_us()),
         data_dir=site.device.data_dir,
@@ -302,13 +302,18 @@ def _plans(site: SiteFile) -> tuple[Plan, ...]:
 
 
 def _publisher(
-    site: SiteFile, clock: Clock, log: Path, epoch: int, public_key: bytes | None
+    site: SiteFile, clock: Clock, log: Path, journal: Journal, public_key: bytes | None
 ) -> Publisher | None:
     """None where the site file names no broker: the log keeps everything all the same."""
     if site.uplink.broker is None:
         return None
+    from agent.store import cbor, entries
     from agent.uplink.publisher import Publisher
     from agent.uplink.status import Identity
+
+    def audit(what: str, detail: str) -> None:
+        stamp = clock.stamp(clock.now_us())
+        journal.append("s", cbor.dumps(entries.audit_entry(stamp, what, None, detail)))
 
     return Publisher(
         uplink=site.uplink,
@@ -321,9 +326,10 @@ def _publisher(
             public_key=public_key,
         ),
         log=log,
-        epoch=epoch,
+        epoch=journal.epoch,
         state_dir=site.device.data_dir / "uplink",
         clock=clock,
+        alarm=audit,
     )
 
 

@@ -96,8 +96,11 @@ def read(folder: Path) -> Order:
         if len(data) > MOST_BYTES:
             _refuse(path, "is too long", f"at most {MOST_BYTES} bytes")
         told = tomllib.loads(data.decode())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SiteError(str(path), (f"{error}; expected a drill's script, TOML",)) from error
+    except OSError as error:
+        raise SiteError(str(path), (f"cannot be read ({error.strerror})",)) from error
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or digits by the thousand
+        what = f"{str(error)[:160]}; expected a drill's script, TOML"
+        raise SiteError(str(path), (what,)) from error
     order = _order(path, told)
     if not (folder / RECORD).is_file():
         _refuse(folder / RECORD, "is not there", "a COMTRADE record")

@@ -16,14 +16,25 @@ border, and keeps the cause.
 from __future__ import annotations
 
 
+def one_line(text: str) -> str:
+    """The text without letters that break a line or steer the terminal that shows it.
+
+    What is quoted in an error may come from a stranger.
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 class AgentError(Exception):
     """One line that says where, what, and what was expected."""
 
     def __init__(self, where: str, what: str, expected: str = "") -> None:
-        self.where = where
-        self.what = what
-        self.expected = expected
-        super().__init__(f"{where}: {what}" + (f"; expected {expected}" if expected else ""))
+        self.where = one_line(where)
+        self.what = one_line(what)
+        self.expected = one_line(expected)
+        expectation = f"; expected {self.expected}" if expected else ""
+        super().__init__(f"{self.where}: {self.what}{expectation}")
 
 
 class UsageError(AgentError):
@@ -34,8 +45,9 @@ class SiteError(AgentError):
     """A file of ours cannot be taken; `findings` holds one line for each thing found wrong."""
 
     def __init__(self, where: str, findings: tuple[str, ...]) -> None:
-        self.findings = tuple(f"{where}: {finding}" for finding in findings)
-        super().__init__(where, f"\n{where}: ".join(findings))
+        super().__init__(where, "; ".join(findings))
+        self.findings = tuple(one_line(f"{where}: {finding}") for finding in findings)
+        self.args = ("\n".join(self.findings),)
 
 
 class SensorError(AgentError):

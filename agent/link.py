@@ -55,8 +55,8 @@ class Link:
         stamp: Callable[[], Stamp],
         data_dir: Path,
         drills: Drills | None = None,
-        metrics_file: Path | None = None,
         heads: Heads | None = None,
+        metrics_file: Path | None = None,
     ) -> None:
         self._log = log
         self._journal = journal

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from agent import words
-from agent.errors import RecordError, UsageError
+from agent.errors import RecordError, UsageError, one_line
 from agent.store import entries, entry
 from agent.uplink import wire
+from agent.uplink.broker import parse_broker
 from agent.uplink.consumer import (
     Birth,
     Consumer,
@@ -25,7 +26,6 @@ from agent.uplink.consumer import (
     State,
     listen,
 )
-from agent.uplink.mqtt import parse_broker
 
 _SHOWN_APART = ("t", "clock", "key")
 _SENTENCES: dict[object, Callable[[Mapping[str, Any]], str]] = {
@@ -105,7 +105,9 @@ def _presence(told_of: Birth | State) -> dict[str, object]:
 
 
 def _json(delivered: Delivered) -> str:
-    return json.dumps(told(delivered), ensure_ascii=False)
+    shown = json.dumps(told(delivered), ensure_ascii=False)
+    # Letters that steer a terminal, which JSON does not ask to be escaped.
+    return shown if shown.isprintable() else json.dumps(told(delivered))
 
 
 def _key(delivered: Received) -> dict[str, object]:
@@ -115,6 +117,12 @@ def _key(delivered: Received) -> dict[str, object]:
 
 def _text(delivered: Delivered) -> str | None:
     """One line a person reads; the reasons of lane h are for machines and left out."""
+    line = _sentence(delivered)
+    # Who has a node's rights at the broker has none over the reader's terminal.
+    return line and one_line(line)
+
+
+def _sentence(delivered: Delivered) -> str | None:
     if isinstance(delivered, DeclaredLost):
         return (
             f"{delivered.site}/{delivered.node}  LOST  lane {delivered.lane} seq "

@@ -61,7 +61,7 @@ class LiveReceiver(asyncio.DatagramProtocol):
         """A message of guard; anything else is counted."""
         try:
             message = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):  # nested deeper than any message of ours
             message = None
         if isinstance(message, dict):
             self._take(message)

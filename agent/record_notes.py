@@ -114,6 +114,13 @@ def write(notes: Notes) -> list[str]:
     ]
 
 
+# What notes that are none of ours may lead to; json follows nesting by calling itself.
+_UNREADABLE = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError),
+    *(ArithmeticError, RecursionError),
+)
+
+
 def read(inf: str, name: str) -> Notes | None:
     """The notes in an information file; None: it has none of ours. Raises: RecordError."""
     lines = [line.strip() for line in inf.splitlines()]
@@ -124,7 +131,7 @@ def read(inf: str, name: str) -> Notes | None:
         if told["version"] != _VERSION:
             raise RecordError(name, f"notes of version {told['version']}", f"version {_VERSION}")
         return _notes(told)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
+    except _UNREADABLE as error:
         what = f"its notes cannot be read ({type(error).__name__}: {str(error)[:80]})"
         raise RecordError(name, what, "an .inf as the recorder wrote it") from error
 

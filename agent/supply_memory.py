@@ -31,6 +31,11 @@ AT_A_TIME = 64
 # them is unknown, as at a first start.
 FARTHEST = 50_000
 
+# What a note that is none of ours may lead to; json follows nesting by calling itself.
+_UNREADABLE = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError),
+    *(RecursionError, OverflowError),
+)
 _STATES = {"voltage_loss": DEAD, "voltage_restored": LIVE}
 _TELLING = {entry.code_of(entry.EVENTS, name) for name in ("started", *_STATES)}
 
@@ -117,16 +122,11 @@ def _noted(path: Path, epoch: int, next_seq: int) -> tuple[int, dict[str, States
             return 0, {}
         note = json.loads(text)
         supply = {str(bay): tuple(states) for bay, states in note["supply"].items()}
-        seq = int(note["seq"])
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        seq, of = int(note["seq"]), note["epoch"]
+        fits = of == epoch and 0 < seq < next_seq and all(map(_plausible, supply.values()))
+    except _UNREADABLE:
         return 0, {}
-    if (
-        note["epoch"] != epoch
-        or not 0 < seq < next_seq
-        or not all(map(_plausible, supply.values()))
-    ):
-        return 0, {}
-    return seq, supply
+    return (seq, supply) if fits else (0, {})
 
 
 def _plausible(states: States) -> bool:

@@ -10,6 +10,7 @@ import asyncio
 import random
 import tempfile
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from hil.faults import corruption, disk, power
 from hil.faults.broker import Mosquitto
 from hil.faults.disk import Disk
 from hil.faults.proxy import Proxy
+from hil.fuzz.unit import ROOMS, fuzzed
 from hil.ordinary import hour
 from hil.plant import catalogue
 from hil.plant.draft import EARTHINGS
@@ -216,6 +218,10 @@ UNITS: dict[str, Unit] = {
         ("ordinary-load", ordinary),
     )
 }
+for _room, _targets in ROOMS.items():
+    UNITS[_room] = Unit(
+        f"Hostile input by coverage: {', '.join(_targets)}.", partial(fuzzed, _room)
+    )
 
 
 # What a line may do, for a while.

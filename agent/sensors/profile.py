@@ -24,6 +24,8 @@ from agent.sensors.registers import (
     Span,
 )
 
+# The longest that ships has a tenth of it.
+MOST_BYTES = 262_144
 Check = tuple[Callable[[Any], bool], str]
 
 
@@ -35,14 +37,18 @@ def load(name: str) -> Profile:
     shipped = Path(__file__).with_name("profiles") / f"{name}.toml"
     path = Path(name) if name.endswith(".toml") else shipped
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"longer than {MOST_BYTES} bytes")
+        document = tomllib.loads(content.decode())
     except OSError as error:
         known = ", ".join(sorted(p.stem for p in shipped.parent.glob("*.toml")))
         raise SiteError(
             f"profile {name}", (f"cannot be read ({error.strerror}); shipped are {known}",)
         ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SiteError(f"profile {name}", (f"is not TOML: {error}",)) from error
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or digits by the thousand
+        raise SiteError(f"profile {name}", (f"is not TOML: {str(error)[:160]}",)) from error
     return parse(path.stem, document)
 
 

@@ -116,7 +116,7 @@ def _refuse_outside_subset(item: Item, depth: int) -> None:
             raise ValueError(f"nested deeper than {MAX_DEPTH}")
         for key in item if kind is dict else ():
             if type(key) is not int and type(key) is not str:
-                raise ValueError(f"the key {key!r}; expected integers or text")
+                raise ValueError(f"the key {key!r:.40}; expected integers or text")
             _refuse_outside_subset(key, depth + 1)
         for value in item.values() if kind is dict else item:
             # Most are small numbers, which need no look of their own.

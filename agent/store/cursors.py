@@ -121,8 +121,12 @@ def _parse(slot: slots.Slot | None) -> _Slot | None:
         return None
     try:
         state = json.loads(slot.body)
-        return _Slot(slot.generation, state["epoch"], state["marks"])
-    except (ValueError, KeyError, TypeError):
+        marks = {
+            name: {lane: int(seq) for lane, seq in lanes.items()}
+            for name, lanes in state["marks"].items()
+        }
+        return _Slot(slot.generation, int(state["epoch"]), marks)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
 
 

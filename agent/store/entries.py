@@ -379,9 +379,11 @@ def _extremes_json(named: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _json(value: Any) -> Any:
-    """JSON knows no bytes: those in hexadecimal digits, also among the columns of a later type."""
+    """JSON knows no bytes: those in hexadecimal digits, also within what a later version nests."""
     if isinstance(value, list):
         return [_json(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): _json(each) for key, each in value.items()}
     return value.hex() if isinstance(value, bytes) else value
 
 

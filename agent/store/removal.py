@@ -83,20 +83,22 @@ def _newest(path: Path) -> tuple[int, Removed]:
     slot = max(filter(None, found), key=lambda slot: slot.generation, default=None)
     if slot is None:
         return 0, Removed()
+    return slot.generation, _parse(slot.body) or Removed()
+
+
+def _parse(body: bytes) -> Removed | None:
+    """The state; None for a whole slot that is none of ours."""
     try:
-        return slot.generation, _stated(json.loads(slot.body))
-    except (ValueError, KeyError, TypeError):  # whole, but of another hand
-        return slot.generation, Removed()
-
-
-def _stated(stated: dict[str, Any]) -> Removed:
-    """Raises: ValueError, KeyError, TypeError for what `declare` does not write."""
-    return Removed(
-        kept_from=int(stated["kept_from"]),
-        unacknowledged=tuple((int(a), int(b)) for a, b in stated["unacknowledged"]),
-        segments=int(stated["segments"]),
-        quota_bytes=int(stated["quota_bytes"]),
-    )
+        stated: dict[str, Any] = json.loads(body)
+        lost = tuple((int(first), int(last)) for first, last in stated["unacknowledged"])
+        counts = [int(stated[name]) for name in ("kept_from", "segments", "quota_bytes")]
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        return None
+    kept_from, segments, quota_bytes = counts
+    ends = [0, *(seq for span in lost for seq in span), kept_from]
+    if min(counts) < 0 or ends != sorted(ends):
+        return None
+    return Removed(kept_from, lost, segments, quota_bytes)
 
 
 def _path(root: Path, lane: str) -> Path:

@@ -48,6 +48,7 @@ from agent.uplink.delivered import Birth, DeclaredLost, Delivered, Received, Sta
 from agent.uplink.gaps import WINDOW_US, Gaps, Request
 from agent.uplink.marks import MarkFile, Marks
 from agent.uplink.mqtt import Message, Port, Refused, Will, connect
+from agent.uplink.reasons import lasting, quoted
 from agent.uplink.seen import Seen
 
 __all__ = [
@@ -165,7 +166,7 @@ class Consumer:
             return [new for each in opened(topic, payload) for new in self._new(each)]
         except (RecordError, ValueError) as error:
             self.refused += 1
-            self._tell(f"{topic}: {error}")
+            self._tell(f"{quoted(topic)}: {error}")
         return []
 
     def commit(self) -> None:
@@ -334,7 +335,7 @@ async def listen(
                     async for batch in batches:
                         yield batch
         except UplinkError as error:
-            delay_us = pause.failed(_now_us())
+            delay_us = pause.failed(_now_us(), lasting=lasting(error))
             tell(f"{error}; trying again in {delay_us / 1e6:.1f} s")
             await asyncio.sleep(delay_us / 1e6)
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from agent.clock import Clock
 from agent.errors import RecordError
 from agent.store import cbor, entry
-from agent.uplink import topics, wire
+from agent.uplink import reasons, topics, wire
 from agent.uplink.asks import Asks
-from agent.uplink.mqtt import Message
+from agent.uplink.mqtt import Ended, Message
 from agent.uplink.session import Session
 
 # (token, what, of): a question that is to be answered, by a record of lane s.
@@ -51,15 +51,20 @@ class Hearing:
         self._moved = moved
         self._tell = tell
         self._asks = Asks()
+        self._number = 0
         self.refused = 0
         self.asks_refused = 0
 
-    def connected(self) -> None:
-        """A new connection, on which a brake that still holds comes anew."""
+    def connected(self, number: int) -> None:
+        """The connection of this number, on which a brake that still holds comes anew."""
+        self._number = number
         self._session.brake(None, None, False, self._clock.now_us())
 
     def hear(self, message: Message) -> None:
-        """One message. A payload without a byte: a retained one that somebody has removed."""
+        """One message. A payload without a byte: a retained one that somebody has removed.
+
+        Raises: Ended when another device speaks under our name.
+        """
         try:
             name, _, _, consumer = topics.parse(message.topic)
             if name == topics.DRAIN:
@@ -74,9 +79,11 @@ class Hearing:
                 self._ack(consumer, message.payload)
             elif name == topics.HOST and consumer is not None:
                 self._host(consumer, message)
+            elif name == topics.STATE and message.retained:
+                self._twin(message.payload)
         except (RecordError, ValueError) as error:
             self.refused += 1
-            self._tell(f"{message.topic}: {error}")
+            self._tell(f"{reasons.quoted(message.topic)}: {error}")
 
     def _ack(self, consumer: str, payload: bytes) -> None:
         epoch, marks = cbor.parsed(payload, wire.open_ack)
@@ -94,6 +101,16 @@ class Hearing:
         # One that was retained was there before us, and we begin at its mark anyway.
         if online and not message.retained:
             self._session.returned(consumer, self._clock.now_us())
+
+    def _twin(self, payload: bytes) -> None:
+        """The last word under our name, as it stood before we said ours. A number of ours or beyond
+        is none of our past: that is how those learn of each other whom the broker throws out
+        without a word, as mosquitto 2.0 does with the older of two.
+        """
+        _, number, _ = cbor.parsed(payload, wire.open_state)
+        if number >= self._number:
+            code = reasons.TAKEN_OVER
+            raise Ended("uplink", reasons.described(code, "another device's state"), code)
 
     def _brake(self, payload: bytes) -> None:
         rate, jitter_s, holds_old = (

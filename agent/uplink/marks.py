@@ -125,7 +125,7 @@ def _parse(data: bytes) -> _Copy | None:
         nodes = state["nodes"]
         marks = {(site, node): _open_logs(logs) for site, node, logs in nodes}
         return _Copy(int(state["generation"]), str(state["consumer"]), marks)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
 
 

@@ -2,8 +2,9 @@
 
 One connection is one `async with connect(...)`; it never reconnects by itself. What the libraries
 leave open is closed here: refused publishes that look delivered, waits that outlive the link, a
-silent peer, queues that drop, connection attempts that go on after they were cancelled. Which
-topics and payloads travel, and when to come back, is decided elsewhere.
+silent peer, queues that drop, connection attempts that go on after they were cancelled, packets
+beyond every bound, sockets that are watched after they were closed. Which topics and payloads
+travel, and when to come back, is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -11,14 +12,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
+import socket
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
@@ -27,6 +27,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent.errors import UplinkError
+from agent.uplink import reasons, tls
+from agent.uplink.broker import Broker, parse_broker
 
 # contract.md section 4 asks for at most 30 s; a silent link is noticed within 1.5 times this.
 KEEPALIVE_S = 30.0
@@ -45,22 +47,32 @@ MAXIMUM_PACKET = 262_144
 # beyond the second ends the link, because dropping it would be a silent loss.
 INBOX_LIVE = 256
 INBOX = 1024
+# All that a broker which keeps to what we announced can make us hold.
+INBOX_BYTES = RECEIVE_MAXIMUM * MAXIMUM_PACKET
 # paho sends no more than this at once and would queue the rest out of our sight.
 IN_FLIGHT = 20
 # Fixed header, lengths, packet id and properties of a PUBLISH beside topic and payload.
 PUBLISH_OVERHEAD = 32
 
 NO_SUBSCRIBERS = 0x10
-FAILURE = 0x80
-UNSUPPORTED_PROTOCOL = 0x84
-NOT_AUTHORISED = 0x87
-PACKET_TOO_LARGE = 0x95
-QUOTA_EXCEEDED = 0x97
+# What we cannot do without: property of a CONNACK, and the code that says so when it is 0.
+_NEEDED = (
+    ("MaximumQoS", reasons.NO_QOS_1),
+    ("RetainAvailable", reasons.NO_RETAIN),
+    ("WildcardSubscriptionAvailable", reasons.NO_WILDCARDS),
+)
+# Type and QoS of a packet: exactly-once delivery, which we never ask for. paho would keep its
+# messages until the broker releases them, so any number.
+_TYPE_AND_QOS, _PUBLISH_QOS_2 = 0xF6, 0x34
 # How brokers without MQTT 5 take its CONNECT: they say so; they hang up, but one hang-up may also
 # be a restart; or they say nothing, because they read its properties as a longer client id (amqtt
 # 0.12 does) and wait for the rest. So silence for this share of the time is an answer too.
 BARE_CLOSES = 2
 SILENT_SHARE = 0.5
+
+# What was asked, and its packet identifier: an answer of the other kind is none to it.
+_PUBLISH, _SUBSCRIBE = "publish", "subscribe"
+_Asked = tuple[str, int]
 
 # The libraries' own log lines say less than our errors do, and say it on stderr.
 _SILENT = logging.getLogger("agent.uplink.mqtt.library")
@@ -75,8 +87,16 @@ class Refused(UplinkError):
         super().__init__(where, what)
 
 
+class Ended(UplinkError):
+    """The broker ended the link and said why. `code`: MQTT reason code."""
+
+    def __init__(self, where: str, what: str, code: int) -> None:
+        self.code = code
+        super().__init__(where, what)
+
+
 class _ClosedAtConnect(UplinkError):
-    """The broker hung up instead of answering CONNECT."""
+    """The broker hung up, or talked nonsense, instead of answering CONNECT."""
 
 
 class _SilentAtConnect(UplinkError):
@@ -98,45 +118,6 @@ class Message:
     topic: str
     payload: bytes
     retained: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where a broker is, taken apart from its URL; its text shows no password."""
-
-    host: str
-    port: int
-    tls: bool
-    username: str | None = None
-    password: str | None = None
-
-    def __str__(self) -> str:
-        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
-
-
-def parse_broker(url: str) -> Broker:
-    """`mqtt://[user[:password]@]host[:1883]` or `mqtts://…[:8883]`.
-
-    Raises:
-        UplinkError: not such a URL.
-    """
-    expected = "mqtt://host[:port] or mqtts://host[:port]"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise UplinkError("broker", f"{error}", expected) from error
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path.strip("/"):
-        # The URL itself is not repeated: it may hold a password.
-        raise UplinkError("broker", f"{parts.scheme or 'no scheme'}, {parts.hostname}", expected)
-    tls = parts.scheme == "mqtts"
-    return Broker(
-        host=parts.hostname,
-        port=port or (8883 if tls else 1883),
-        tls=tls,
-        username=None if parts.username is None else unquote(parts.username),
-        password=None if parts.password is None else unquote(parts.password),
-    )
 
 
 @contextlib.asynccontextmanager
@@ -217,7 +198,7 @@ async def _negotiate(options: _Options, protocol: str) -> Port:
         try:
             return await _attempt(options, "5", timeout_s * SILENT_SHARE)
         except Refused as refusal:
-            if refusal.code != UNSUPPORTED_PROTOCOL:
+            if refusal.code != reasons.UNSUPPORTED_PROTOCOL:
                 raise
             break
         except _SilentAtConnect:
@@ -238,7 +219,8 @@ async def _attempt(options: _Options, protocol: str, timeout_s: float) -> Port:
 
 
 class Port:
-    """A connection that stands, until `closed` is set; `reason` then says why.
+    """A connection that stands, until `closed` is set; `reason` then says why, `code` too where the
+    broker gave one.
 
     `protocol`: "5" or "311". `receive_maximum`: how many publishes the broker takes at once.
     `dropped`: live values (QoS 0) that came faster than they were read.
@@ -248,22 +230,27 @@ class Port:
         self.protocol = protocol
         self.closed = asyncio.Event()
         self.reason = ""
+        self.code: int | None = None
         self.receive_maximum = IN_FLIGHT
         self.dropped = 0
         self._where = str(options.broker)
         self._answer_timeout_s = options.answer_timeout_s
         self._maximum_packet: int | None = None
         self._slots = asyncio.Semaphore(IN_FLIGHT)
-        self._awaited: dict[int, asyncio.Future[list[int]]] = {}
+        self._awaited: dict[_Asked, asyncio.Future[list[int]]] = {}
+        self._answered_s = 0.0  # when the oldest of them was, at last
+        self._keepalive_s = _wire_keepalive(options.keepalive_s)
         self._inbox: deque[tuple[Message, int, int]] = deque()
+        self._inbox_bytes = 0
         self._arrived = asyncio.Event()
         self._abandoned = False
         self._reached = False
-        self._answered: asyncio.Future[UplinkError | None]
-        self._answered = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._answered: asyncio.Future[UplinkError | None] = self._loop.create_future()
+        self._pings: asyncio.Task[None] | None = None
         self._client = _client(options, protocol)
-        # aiomqtt runs paho on the event loop; the answers are taken from paho itself, because
-        # aiomqtt passes on neither reason codes nor CONNACK properties.
+        # aiomqtt makes and connects paho's client and looks after its keep-alive. The answers are
+        # taken from paho itself: aiomqtt passes on neither reason codes nor CONNACK properties.
         self._paho = self._client._client  # noqa: SLF001
         self._hook(options.connect_timeout_s)
 
@@ -293,7 +280,7 @@ class Port:
         """
         if len(payload) > self.payload_limit(topic, len(payload)):
             what = f"{len(payload)} bytes on {topic} are more than the broker takes"
-            raise Refused(self._where, what, PACKET_TOO_LARGE)
+            raise Refused(self._where, what, reasons.PACKET_TOO_LARGE)
         properties = None
         if expiry_s is not None and self.protocol == "5":
             properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry_s)
@@ -303,8 +290,8 @@ class Port:
                 info = self._paho.publish(topic, payload, qos, retain, properties)
             except ValueError as error:
                 raise UplinkError(self._where, f"{topic!r} cannot be published: {error}") from error
-            (code,) = await self._answer(info.mid, f"publish on {topic}")
-        if code >= FAILURE:
+            (code,) = await self._answer((_PUBLISH, info.mid), f"publish on {topic}")
+        if code >= reasons.FAILURE:
             raise Refused(self._where, f"publish on {topic} refused (0x{code:02X})", code)
         return code
 
@@ -322,9 +309,12 @@ class Port:
             _, mid = self._paho.subscribe([(name, 1) for name in filters])
         if mid is None:
             raise self._error()
-        codes = await self._answer(mid, f"subscription to {', '.join(filters)}")
-        for name, code in zip(filters, codes, strict=False):
-            if code >= FAILURE:
+        codes = await self._answer((_SUBSCRIBE, mid), f"subscription to {', '.join(filters)}")
+        if len(codes) != len(filters):
+            self._lost(f"the broker answered {len(filters)} subscriptions by {len(codes)} codes")
+            self._check()
+        for name, code in zip(filters, codes, strict=True):
+            if code >= reasons.FAILURE:
                 raise Refused(self._where, f"subscription to {name} refused (0x{code:02X})", code)
 
     async def messages(self) -> AsyncIterator[Message]:
@@ -348,6 +338,7 @@ class Port:
 
     def _take(self) -> Message:
         message, mid, qos = self._inbox.popleft()
+        self._inbox_bytes -= len(message.payload)
         if qos:
             self._paho.ack(mid, qos)
         return message
@@ -357,19 +348,30 @@ class Port:
             raise self._error()
 
     def _error(self) -> UplinkError:
-        return UplinkError(self._where, self.reason or "the link broke")
+        what = self.reason or "the link broke"
+        if self.code is not None:
+            return Ended(self._where, what, self.code)
+        return UplinkError(self._where, what)
 
-    async def _answer(self, mid: int, what: str) -> list[int]:
-        future: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        self._awaited[mid] = future
+    async def _answer(self, asked: _Asked, what: str) -> list[int]:
+        """The broker's codes, for which it has its time anew whenever it has answered what was
+        asked before: a slow line may need longer for a window of messages than for one.
+        """
+        future: asyncio.Future[list[int]] = self._loop.create_future()
+        self._awaited[asked] = future
+        asked_s = self._loop.time()
         try:
-            async with asyncio.timeout(self._answer_timeout_s):
-                return await future
-        except TimeoutError as error:
-            self._lost(f"no answer to {what} within {self._answer_timeout_s:g} s")
-            raise self._error() from error
+            while True:
+                until_s = max(asked_s, self._answered_s) + self._answer_timeout_s
+                left_s = until_s - self._loop.time()
+                if left_s <= 0:
+                    self._lost(f"no answer to {what} within {self._answer_timeout_s:g} s")
+                    raise self._error()
+                await asyncio.wait((future,), timeout=left_s)
+                if future.done():
+                    return future.result()
         finally:
-            self._awaited.pop(mid, None)
+            self._awaited.pop(asked, None)
 
     # Opening and closing.
 
@@ -385,10 +387,9 @@ class Port:
             kind = _SilentAtConnect if self._reached else UplinkError
             raise kind(self._where, what, "an MQTT broker") from error
         except (OSError, ValueError) as error:
-            raise UplinkError(self._where, f"no connection ({error})") from error
+            raise UplinkError(self._where, reasons.no_connection(error)) from error
         if refusal is not None:
             raise refusal
-        self._client._disconnected.add_done_callback(self._on_aiomqtt_disconnected)  # noqa: SLF001
 
     async def _leave(self, *, polite: bool) -> None:
         try:
@@ -407,11 +408,12 @@ class Port:
         # Nothing public closes without waiting for the peer.
         self._paho._sock_close()  # noqa: SLF001
 
-    def _lost(self, why: str) -> None:
+    def _lost(self, why: str, code: int | None = None) -> None:
         if self.closed.is_set():
             return
-        self.reason = why
+        self.reason, self.code = why, code
         self.closed.set()
+        self._settle_connect(_ClosedAtConnect(self._where, why))
         self._arrived.set()
         for future in self._awaited.values():
             if not future.done():
@@ -421,72 +423,150 @@ class Port:
 
     def _hook(self, connect_timeout_s: float) -> None:
         paho = self._paho
-        self._aiomqtt_on_connect: Any = paho.on_connect
-        self._aiomqtt_on_disconnect: Any = paho.on_disconnect
-        self._aiomqtt_on_socket_open: Any = paho.on_socket_open
         paho.on_connect = self._on_connect
         paho.on_disconnect = self._on_disconnect
         paho.on_socket_open = self._on_socket_open
+        paho.on_socket_close = self._on_socket_close
+        paho.on_socket_register_write = self._on_socket_register_write
+        paho.on_socket_unregister_write = self._on_socket_unregister_write
         paho.on_publish = self._on_publish
         paho.on_subscribe = self._on_subscribe
         paho.on_message = self._on_message
         paho.manual_ack_set(True)
         paho.connect_timeout = connect_timeout_s
+        self._receive_any = paho._sock_recv  # noqa: SLF001
+        paho._sock_recv = self._receive  # type: ignore[assignment,method-assign]  # noqa: SLF001
 
-    def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
+    # A socket is watched only while it is paho's: aiomqtt would begin to watch one that has been
+    # closed meanwhile, and by then its number may be another connection's.
+
+    def _on_socket_open(self, _client: Any, _userdata: Any, sock: Any) -> None:
         # In the thread that connects. If nobody waits for it any more it must not go on to
         # CONNECT: it would throw out the connection that came after it, and nobody would ping.
         if self._abandoned:
             sock.close()
             raise ConnectionAbortedError("abandoned")
         self._reached = True
-        self._aiomqtt_on_socket_open(client, userdata, sock)
+        # An alarm behind another small message would wait until the broker's system confirms
+        # that one, which it puts off for up to 40 ms.
+        with contextlib.suppress(OSError):  # no reason to stay away
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._loop.call_soon_threadsafe(self._watch, sock)
+
+    def _watch(self, sock: socket.socket) -> None:
+        if self._paho.socket() is sock:
+            self._loop.add_reader(sock, self._read, sock)
+            self._pings = self._loop.create_task(self._client._misc_loop())  # noqa: SLF001
+
+    def _on_socket_close(self, _client: Any, _userdata: Any, sock: Any) -> None:
+        if sock.fileno() >= 0:  # one that came too late is closed already
+            self._loop.remove_reader(sock)
+        if self._pings is not None:
+            self._pings.cancel()
+
+    def _on_socket_register_write(self, _client: Any, _userdata: Any, sock: Any) -> None:
+        # Perhaps in the thread that connects.
+        self._loop.call_soon_threadsafe(self._watch_writing, sock)
+
+    def _watch_writing(self, sock: socket.socket) -> None:
+        if self._paho.socket() is sock and self._paho.want_write():
+            self._loop.add_writer(sock, self._carefully, self._paho.loop_write)
+
+    def _on_socket_unregister_write(self, _client: Any, _userdata: Any, sock: Any) -> None:
+        if sock.fileno() >= 0:
+            self._loop.remove_writer(sock)
+
+    def _read(self, sock: Any) -> None:
+        while True:
+            self._carefully(self._paho.loop_read)
+            # What OpenSSL has decrypted already, no selector tells of.
+            pending = getattr(sock, "pending", int)
+            if self.closed.is_set() or self._paho.socket() is not sock or not pending():
+                return
+
+    def _carefully(self, step: Callable[[], object]) -> None:
+        """A packet that paho cannot digest ends the link, not the agent."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  whatever it is, the broker has caused it
+            told = reasons.quoted(f"{type(error).__name__}: {error}")
+            self._lost(f"the link broke (a packet that cannot be read: {told})")
+
+    def _receive(self, size: int) -> bytes:
+        """The next bytes for paho. A packet beyond what we announced ends the link before it is
+        taken, since a broker may announce a quarter of a gigabyte by four bytes.
+        """
+        packet = self._paho._in_packet  # noqa: SLF001
+        if packet["have_remaining"]:
+            length, wrong = packet["remaining_length"], ""
+            if length > MAXIMUM_PACKET:
+                wrong = f"a packet of {length} bytes; expected at most {MAXIMUM_PACKET}"
+            elif packet["command"] & _TYPE_AND_QOS == _PUBLISH_QOS_2:
+                wrong = "a message of QoS 2, which nobody asked for"
+            if wrong:
+                self._lost(f"the broker sent {wrong}")
+                raise ConnectionAbortedError(wrong)
+        received: bytes = self._receive_any(size)
+        return received
 
     def _on_connect(
-        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
+        self, _client: Any, _userdata: Any, _flags: Any, reason: Any, properties: Any
     ) -> None:
-        if reason.value >= FAILURE:
-            what = f"refused the connection: {reason} (0x{reason.value:02X})"
-            self._settle_connect(Refused(self._where, what, reason.value))
+        code, name = reason.value, str(reason)
+        for key, lacking in _NEEDED:
+            if code < reasons.FAILURE and getattr(properties, key, 1) == 0:
+                code, name = lacking, f"{key} is 0"
+        if code >= reasons.FAILURE:
+            what = f"refused the connection: {reasons.described(code, name, properties)}"
+            self._settle_connect(Refused(self._where, what, code))
             return
         limit = getattr(properties, "ReceiveMaximum", IN_FLIGHT)
-        self.receive_maximum = min(IN_FLIGHT, limit)
+        self.receive_maximum = max(1, min(IN_FLIGHT, limit))
         self._slots = asyncio.Semaphore(self.receive_maximum)
         self._maximum_packet = getattr(properties, "MaximumPacketSize", None)
-        self._aiomqtt_on_connect(client, userdata, flags, reason, properties)
+        self._ping_within(getattr(properties, "ServerKeepAlive", None))
         self._settle_connect(None)
 
+    def _ping_within(self, server_s: int | None) -> None:
+        """Ping as often as we wanted to, and as the broker asks for, whichever is oftener.
+
+        paho takes over what the broker asks for, also an hour, or 0 for never; then nobody would
+        notice a dead link.
+        """
+        if server_s:
+            self._keepalive_s = min(self._keepalive_s, max(1, int(0.75 * server_s)))
+        self._paho._keepalive = self._keepalive_s  # noqa: SLF001
+
     def _on_disconnect(
-        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
+        self, _client: Any, _userdata: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
-        self._aiomqtt_on_disconnect(client, userdata, flags, reason, properties)
         self._settle_connect(_ClosedAtConnect(self._where, "hung up at CONNECT"))
         if flags.is_disconnect_packet_from_server:
-            self._lost(f"the broker ended the link: {reason} (0x{reason.value:02X})")
+            told = reasons.described(reason.value, str(reason), properties)
+            self._lost(f"the broker ended the link: {told}", reason.value)
         else:
             self._lost(f"the link broke ({reason})")
-
-    def _on_aiomqtt_disconnected(self, disconnected: asyncio.Future[None]) -> None:
-        # aiomqtt ends here, and not in on_disconnect, when a packet cannot be digested.
-        error = None if disconnected.cancelled() else disconnected.exception()
-        self._lost(f"the link broke ({error})")
 
     def _on_publish(
         self, _client: Any, _userdata: Any, mid: int, reason: Any, _properties: Any
     ) -> None:
-        self._settle(mid, [reason.value])
+        self._settle((_PUBLISH, mid), [reason.value])
 
     def _on_subscribe(
         self, _client: Any, _userdata: Any, mid: int, reasons: Any, _properties: Any
     ) -> None:
-        self._settle(mid, [reason.value for reason in reasons])
+        self._settle((_SUBSCRIBE, mid), [reason.value for reason in reasons])
 
     def _settle_connect(self, refusal: UplinkError | None) -> None:
         if not self._answered.done():
             self._answered.set_result(refusal)
 
-    def _settle(self, mid: int, codes: list[int]) -> None:
-        future = self._awaited.get(mid)
+    def _settle(self, asked: _Asked, codes: list[int]) -> None:
+        # Of what was asked first: whoever waits behind it gets time anew, and so no broker can
+        # leave one message out for ever by answering all the others.
+        if next(iter(self._awaited), None) == asked:
+            self._answered_s = self._loop.time()
+        future = self._awaited.get(asked)
         if future is not None and not future.done():
             future.set_result(codes)
 
@@ -502,12 +582,12 @@ class Port:
         if message.qos == 0 and len(self._inbox) >= INBOX_LIVE:
             self.dropped += 1
             return
-        if len(self._inbox) >= INBOX:
-            self._lost(f"{INBOX} messages unread; more would be lost")
+        if len(self._inbox) >= INBOX or self._inbox_bytes > INBOX_BYTES:
+            self._lost(f"{len(self._inbox)} messages unread; more would be lost")
             return
-        self._inbox.append(
-            (Message(topic, bytes(message.payload), message.retain), message.mid, message.qos)
-        )
+        taken = Message(topic, bytes(message.payload), message.retain)
+        self._inbox.append((taken, message.mid, message.qos))
+        self._inbox_bytes += len(taken.payload)
         self._arrived.set()
 
 
@@ -570,7 +650,7 @@ def _client(options: _Options, protocol: str) -> aiomqtt.Client:
         properties=properties,
         keepalive=_wire_keepalive(options.keepalive_s),
         timeout=options.connect_timeout_s,
-        tls_context=_tls(options) if options.broker.tls else None,
+        tls_context=tls.context(options.ca) if options.broker.tls else None,
         logger=_SILENT,
     )
 
@@ -589,24 +669,3 @@ def _wire_keepalive(keepalive_s: float) -> int:
     second.
     """
     return max(1, int(0.75 * keepalive_s - 1))
-
-
-class _TlsSocket(ssl.SSLSocket):
-    """Closes itself when the handshake fails; paho leaves that to the garbage collector."""
-
-    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002  as inherited
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
-
-
-def _tls(options: _Options) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=options.ca)
-    except (OSError, ssl.SSLError) as error:
-        what = f"cannot be used ({error})"
-        raise UplinkError(str(options.ca), what, "PEM certificates") from error
-    context.sslsocket_class = _TlsSocket
-    return context

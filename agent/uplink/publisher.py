@@ -21,9 +21,10 @@ from agent.errors import StoreError, UplinkError
 from agent.metrics import Values
 from agent.site import Uplink
 from agent.store import cbor, entries
-from agent.uplink import mqtt, topics, wire
+from agent.uplink import mqtt, reasons, topics, wire
 from agent.uplink.backoff import Backoff
 from agent.uplink.birth import Birth
+from agent.uplink.broker import parse_broker
 from agent.uplink.envelopes import Envelopes
 from agent.uplink.figures import Figures
 from agent.uplink.hearing import Asked, Hearing
@@ -62,7 +63,8 @@ class Publisher:
 
     uplink: where to, as the site file says. log: the folder of the lanes; epoch: its identity.
     state_dir: where marks and the connection counter are kept; made when absent. tell: takes one
-    line about trouble. The rest are limits with reasons of their own in session.py and mqtt.py.
+    line about trouble; alarm: (what, detail) of trouble that lasts until a person acts, and may
+    raise StoreError. The rest are limits with reasons of their own in session.py and mqtt.py.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Publisher:
         keepalive_s: float = mqtt.KEEPALIVE_S,
         connect_timeout_s: float = mqtt.CONNECT_TIMEOUT_S,
         tell: Callable[[str], None] | None = None,
+        alarm: Callable[[str, str], None] | None = None,
     ) -> None:
         if uplink.broker is None:
             raise ValueError("uplink without a broker; expected its URL")
@@ -97,6 +100,8 @@ class Publisher:
         self._connect_timeout_s = connect_timeout_s
         self._tell_line = tell or _say
         self._told: set[str] = set()
+        self._alarm = alarm or (lambda _what, _detail: None)
+        self._alarmed: set[str] = set()
         self._session = Session(
             epoch,
             uplink.consumers,
@@ -234,7 +239,7 @@ class Publisher:
     async def _introduce(self, port: Port, number: int) -> None:
         """Hear what is acknowledged already and whether to brake, then say that we are there."""
         self._look()
-        self._hearing.connected()
+        self._hearing.connected(number)
         await port.subscribe(self._topic(topics.ACK, consumer="+"))
         site = self._identity.site
         for other in (
@@ -244,6 +249,8 @@ class Publisher:
             self._topic(topics.ASK),
         ):
             await self._if_allowed(port.subscribe(other))
+        # What is retained there is the last word under our name, so it is asked for before ours.
+        await self._if_allowed(port.subscribe(self._topic(topics.STATE)))
         self._glance = self._figures.glance(self.metrics())
         state = self._state(number, online=True, figures=self._glance)
         await self._if_allowed(self._publish(port, topics.STATE, state))
@@ -263,6 +270,7 @@ class Publisher:
         self._session.connected(self._clock.now_us(), port.receive_maximum)
         self._port, self._trouble = port, ""
         self._told.clear()
+        self._alarmed.clear()
         self._tell(f"{self._broker_name()}: connected, MQTT {PROTOCOL_NAMES[port.protocol]}")
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -306,14 +314,14 @@ class Publisher:
             code = error.code
             self._tell(str(error))
         now_us = self._clock.now_us()
-        if code == mqtt.QUOTA_EXCEEDED:
+        if code == reasons.QUOTA_EXCEEDED:
             self._session.exhausted(token, now_us)
         elif code == mqtt.NO_SUBSCRIBERS:
             self._tell(f"{topic}: nobody has subscribed; the records wait")
             self._session.unheard(token, now_us)
         else:
-            self._session.published(token, code < mqtt.FAILURE, now_us)
-        ok = code < mqtt.FAILURE and code != mqtt.NO_SUBSCRIBERS
+            self._session.published(token, code < reasons.FAILURE, now_us)
+        ok = code < reasons.FAILURE and code != mqtt.NO_SUBSCRIBERS
         self._figures.lag.answered(token, now_us, ok=ok)
         self._wake.set()
 
@@ -370,13 +378,24 @@ class Publisher:
 
     async def _stay_away(self, error: UplinkError) -> None:
         now_us = self._clock.now_us()
-        delay_us = self._backoff.failed(now_us)
+        delay_us = self._backoff.failed(now_us, lasting=reasons.lasting(error))
         self._trouble = str(error)
+        self._alert(error)
         self._tell(f"{error}; the records wait in the log")
         until_us = now_us + delay_us
         while (left_us := until_us - self._clock.now_us()) > 0:
             self._look()
             await asyncio.sleep(min(left_us / 1e6, LOOK_PERIOD_S))
+
+    def _alert(self, error: UplinkError) -> None:
+        """What only a person can end goes into the log, each kind once until the link is good."""
+        what = reasons.ALARMS.get(getattr(error, "code", 0))
+        if what is not None and what not in self._alarmed:
+            self._alarmed.add(what)
+            try:
+                self._alarm(what, str(error))
+            except StoreError as refused:
+                self._tell(str(refused))
 
     async def _sleep(self) -> None:
         """Until something changes, or the session wants to be asked again."""
@@ -466,7 +485,7 @@ class Publisher:
         return topics.topic(name, self._identity.site, self._identity.node, consumer)
 
     def _broker_name(self) -> str:
-        return str(mqtt.parse_broker(self._broker))
+        return str(parse_broker(self._broker))
 
     def _password(self) -> str | None:
         path = self._uplink.password_file

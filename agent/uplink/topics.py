@@ -41,6 +41,7 @@ SHARED = (HOST, DRAIN)
 _PLACEHOLDER = "{consumer}"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _LONGEST = 32
+_LONGEST_TOPIC = 160  # root, three names and what lies between them
 # These stand where a node's name stands.
 _RESERVED = ("_host", "_ctl")
 
@@ -67,6 +68,8 @@ def parse(received: str) -> "tuple[str, str, str | None, str | None]":
 
     Raises: ValueError for a topic that is none of ours.
     """
+    if len(received) > _LONGEST_TOPIC:
+        raise ValueError(f"topic of {len(received)} letters; expected at most {_LONGEST_TOPIC}")
     levels = received.split("/")
     if len(levels) < 5 or "/".join(levels[:2]) != ROOT:
         raise ValueError(f"topic {received!r}; expected {ROOT}/site/...")

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.uplink.mqtt import parse_broker
+from agent.uplink.broker import parse_broker
 from hil.errors import BenchError
 from hil.faults.broker import Mosquitto
 from hil.fleet import figures

@@ -79,6 +79,8 @@ def test_guard_notes_now_and_then_and_never_reads_much_at_once(tmp_path: Path) -
         pytest.param({"epoch": EPOCH, "seq": 1, "supply": {"b": [7, 0, 0]}}, id="no-such-state"),
         pytest.param({"epoch": EPOCH, "seq": 1, "supply": 3}, id="no-map"),
         pytest.param({"epoch": EPOCH, "supply": {}}, id="no-seq"),
+        pytest.param({"seq": 1, "supply": {}}, id="no-epoch"),
+        pytest.param({"epoch": EPOCH, "seq": float("inf"), "supply": {}}, id="endless"),
         pytest.param([1, 2], id="a-list"),
         pytest.param(None, id="a-folder"),
     ],

@@ -51,6 +51,24 @@ async def serving(handler: Handler) -> AsyncIterator[int]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@contextlib.asynccontextmanager
+async def scripted(
+    answer: Callable[[bytes], bytes] = lambda packet: b"", connack: bytes = b""
+) -> AsyncIterator[str]:
+    """A broker by the byte: it answers CONNECT with `connack`, or says welcome, and every piece of
+    what comes then with what `answer` says. For replies that no real broker gives on demand.
+    """
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        version5 = (await reader.read(65536))[8] == 5
+        writer.write(connack or (b"\x20\x03\x00\x00\x00" if version5 else b"\x20\x02\x00\x00"))
+        while packet := await reader.read(65536):
+            writer.write(answer(packet))
+
+    async with serving(serve) as port:
+        yield f"mqtt://{LOOPBACK}:{port}"
+
+
 def run(scenario: Coroutine[Any, Any, None], timeout_s: float = 30.0) -> None:
     """Run an asynchronous test; a test that hangs fails."""
 

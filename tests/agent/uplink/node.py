@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from agent.site import Uplink
 from agent.store import cbor, entries
 from agent.store.journal import Journal, Limits
 from agent.uplink.backoff import Backoff
-from agent.uplink.consumer import Consumer, Received, listen
+from agent.uplink.consumer import Consumer, Delivered, Received, listen
 from agent.uplink.hearing import Asked
 from agent.uplink.publisher import Publisher
 from agent.uplink.status import Identity
@@ -22,8 +22,12 @@ IDENTITY = Identity(site="site", node="node", model="m", config_hash=b"h", versi
 
 
 def impatient() -> Backoff:
-    """Tries again within 50 ms, so that a test does not wait for minutes."""
-    return Backoff(lambda most: most // 2, first_us=20_000, longest_us=100_000)
+    """Tries again within 50 ms, so that a test does not wait for minutes; but where the reason
+    lasts, a second stands for the quarter of an hour.
+    """
+    return Backoff(
+        lambda most: most // 2, first_us=20_000, longest_us=100_000, lasting_us=1_000_000
+    )
 
 
 class Node:
@@ -36,6 +40,7 @@ class Node:
         self.journal = Journal.open(folder / "log", "ash", limits=limits or Limits())
         self.uplink = Uplink(broker=url, **uplink)
         self.told: list[str] = []
+        self.alarms: list[str] = []
         self.asked: Asked | None = None
         self.publisher = self._publisher()
 
@@ -53,6 +58,7 @@ class Node:
             jitter_us=0,
             state_period_s=0.05,
             tell=self.told.append,
+            alarm=lambda what, _: self.alarms.append(what),
         )
 
     def log(self, number: int, lane: str = "a", detail: str | None = None) -> None:
@@ -81,18 +87,23 @@ class Node:
 
 @contextlib.asynccontextmanager
 async def consuming(
-    url: str, name: str = "scada", state: Path | None = None
+    url: str,
+    name: str = "scada",
+    state: Path | None = None,
+    each: Callable[[Delivered], None] = lambda _: None,
 ) -> AsyncIterator[list[tuple[str, int]]]:
-    """Keys in the order in which the consumer had them; `state`: where it keeps its marks."""
+    """Keys in the order in which the consumer had them; `state`: where it keeps its marks; `each`:
+    takes all that is delivered.
+    """
     keys: list[tuple[str, int]] = []
 
     async def drain() -> None:
         consumer = Consumer(name, state, ack=True, tell=lambda _: None)
         batches = listen(url, consumer, tell=lambda _: None, backoff=impatient())
         async for batch in batches:
-            keys.extend(
-                (each.key.lane, each.key.seq) for each in batch if isinstance(each, Received)
-            )
+            keys.extend((one.key.lane, one.key.seq) for one in batch if isinstance(one, Received))
+            for one in batch:
+                each(one)
 
     task = asyncio.create_task(drain())
     try:

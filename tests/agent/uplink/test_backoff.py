@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +58,25 @@ def test_a_good_link_is_good_once_only() -> None:
     backoff.failed(60 * S)
 
     assert backoff.failed(120 * S) == 2 * S
+
+
+@pytest.mark.parametrize(
+    ("random_below", "delay_s"), [(_longest, 900), (lambda limit: 0, 450)], ids=["most", "least"]
+)
+def test_a_reason_that_lasts_keeps_away_for_a_quarter_of_an_hour_or_half_of_it(
+    random_below: Callable[[int], int], delay_s: int
+) -> None:
+    backoff = Backoff(random_below)
+
+    assert [backoff.failed(n, lasting=True) for n in range(3)] == [delay_s * S] * 3
+
+
+def test_a_reason_that_lasts_leaves_the_other_delays_as_they_are() -> None:
+    backoff = Backoff(_longest)
+    backoff.failed(0)
+    backoff.failed(0, lasting=True)
+
+    assert backoff.failed(0) == 2 * S
 
 
 @given(st.integers(0, 2**32), st.lists(st.integers(0, 90 * S), max_size=40))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from agent.clock import Clock, Stamp
 from agent.store import cbor
 from agent.uplink import asks, wire
 from agent.uplink.hearing import Hearing
-from agent.uplink.mqtt import Message
+from agent.uplink.mqtt import Ended, Message
 from agent.uplink.session import Session
 
 EPOCH = 7
@@ -201,8 +202,27 @@ def test_the_brake_comes_goes_and_is_forgotten_with_the_connection() -> None:
 
     assert rates == [(0, True), (900, False), (None, False)]
     ear.hear(DRAIN, wire.drain(0))
-    ear.hearing.connected()
+    ear.hearing.connected(3)
     assert ear.session.pacing.rate(0) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "retained", "twin"),
+    [
+        pytest.param(2, True, False, id="a-lower-number-is-our-own-past"),
+        pytest.param(3, True, True, id="ours-before-we-have-used-it"),
+        pytest.param(9, True, True, id="beyond-ours"),
+        pytest.param(9, False, False, id="what-is-said-now-may-be-our-own-word-or-will"),
+    ],
+)
+def test_a_twin_is_told_by_the_state_that_stood_before_ours(
+    number: int, retained: bool, twin: bool
+) -> None:
+    ear = Ear()
+    ear.hearing.connected(3)
+
+    with pytest.raises(Ended) if twin else contextlib.nullcontext():
+        ear.hear(NODE + "state", wire.state(True, number, 1), retained=retained)
 
 
 def test_acknowledgements_are_taken_retained_or_not_and_told_where_they_cannot_be() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,8 @@ def test_a_restart_goes_on_from_the_acknowledged_mark(tmp_path: Path, broker: Mo
             assert keys == [("a", 4), ("a", 5)]
             assert publisher.status.resends == 0
 
+    run(scenario())
+
 
 def test_a_consumer_that_lost_its_memory_gets_what_is_still_there(
     tmp_path: Path, broker: Mosquitto
@@ -202,6 +205,63 @@ def test_a_broker_that_was_never_there_is_no_error(tmp_path: Path, broker: Mosqu
             assert node.acked() == 0
 
     run(scenario())
+
+
+def test_two_terminals_under_one_identity_say_so_and_do_not_storm(
+    tmp_path: Path, broker: Mosquitto
+) -> None:
+    one, two = Node(tmp_path / "one", broker.url), Node(tmp_path / "two", broker.url)
+
+    async def scenario() -> None:
+        async with one.running(), two.running():
+            await eventually(lambda: one.alarms or two.alarms)
+            thrown = one if one.alarms else two
+            assert thrown.alarms[0] == "duplicate_identity"
+            assert any("another device uses this terminal's identity" in t for t in thrown.told)
+            # A second stands for a quarter of an hour, and the 20 ms that are usual for a second.
+            before = broker.log.count("New client connected")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    await asyncio.get_running_loop().create_future()
+            assert broker.log.count("New client connected") - before <= 12
+
+    run(scenario())
+
+
+def test_a_state_of_our_own_past_is_no_other_terminal(tmp_path: Path, broker: Mosquitto) -> None:
+    node = Node(tmp_path, broker.url)
+
+    async def scenario() -> None:
+        for _ in range(3):
+            async with node.running() as publisher:
+                await eventually(lambda: publisher.status.online)
+                broker.restart()  # it comes back with nothing, or with a state of the past
+                async with connect(broker.url, "store") as store:
+                    place = topics.topic(topics.STATE, "site", "node")
+                    await store.publish(place, cbor.dumps(wire.state(True, 0, 5)), retain=True)
+                    await eventually(lambda: publisher.status.connections > 1)
+                    await eventually(lambda: publisher.status.online)
+        assert node.alarms == []
+
+    run(scenario())
+
+
+def test_a_node_that_the_broker_does_not_know_says_so_once_and_waits(tmp_path: Path) -> None:
+    wrong = tmp_path / "password"
+    wrong.write_text("wrong\n")
+
+    async def scenario(broker: Mosquitto) -> None:
+        node = Node(tmp_path, broker.url, username="node", password_file=wrong)
+        node.log(1)
+        async with node.running() as publisher:
+            await eventually(lambda: publisher.status.connections == 3)
+            assert node.alarms == ["uplink_not_authorised"]
+            assert len([line for line in node.told if "0x87" in line]) == 1
+            wrong.write_text("right\n")
+            await eventually(lambda: publisher.status.online)
+
+    with mosquitto(tmp_path / "broker", users={"node": "right"}) as broker:
+        run(scenario(broker))
 
 
 def test_birth_tells_other_settings_while_the_link_stands(

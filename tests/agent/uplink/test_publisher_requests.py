@@ -13,8 +13,8 @@ import pytest
 
 from agent.store import cbor
 from agent.store.journal import Limits
-from agent.uplink import mqtt, topics, wire
 from agent.uplink import publisher as publisher_module
+from agent.uplink import reasons, topics, wire
 from agent.uplink.envelopes import OVERSIZE
 from agent.uplink.mqtt import Port, connect
 from hil.faults.broker import Mosquitto
@@ -244,7 +244,7 @@ def test_a_quota_of_the_broker_halves_the_backlog_and_it_arrives(tmp_path: Path)
             return b"\x40\x02" + number
         if not refused:
             refused.append("0x97")
-            return b"\x40\x03" + number + bytes([mqtt.QUOTA_EXCEEDED])
+            return b"\x40\x03" + number + bytes([reasons.QUOTA_EXCEEDED])
         _, _, items = wire.open_envelope(cbor.loads(payload))
         taken.extend(item[1] for item in items)
         return b"\x40\x02" + number
