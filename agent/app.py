@@ -12,13 +12,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__
-from agent.clock import Clock
+from agent.clock import Clock, Stamp
 from agent.errors import AgentError, SensorError, SiteError
 from agent.heartbeat import beat
 from agent.site import Bay, SiteFile, load
@@ -30,11 +30,13 @@ if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.guard import Guard
     from agent.link import Link
     from agent.outage.plan import Plan
+    from agent.record_requests import RecordRequests
     from agent.record_writer import RecordWriter
     from agent.records import Layout
     from agent.store.journal import Journal
     from agent.store.record_files import Limits as RecordLimits
     from agent.uplink.publisher import Publisher
+    from agent.wave_lane import WaveLane
 
 GUARD_LANES, LINK_LANES = "ahw", "sx"
 # What tells of the past; waveforms are large and tell nothing that the alarms do not.
@@ -127,12 +129,14 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
         look=in_force.look,
         history=History(local_day(site.site.time_zone)),
         records=partial(_record_writer, site),
+        waves=partial(_wave_lane, site, journal),
         shadow=Shadow(ShadowStore(Documents(data_dir, "shadow"), site.bays).look),
     )
 
 
 def _record_writer(site: SiteFile) -> RecordWriter:
     from agent.record_writer import RecordWriter
+    from agent.store import wave_orders
     from agent.store.record_files import FOLDER, RecordFiles
 
     folder = site.device.data_dir / FOLDER
@@ -140,7 +144,22 @@ def _record_writer(site: SiteFile) -> RecordWriter:
         lambda: RecordFiles(folder, record_limits(site)),
         station=f"{site.site.name} {site.device.id}",
         offset_min=offset_min(site.site.time_zone),
+        sent="ask" if site.uplink.broker is None else site.uplink.waveforms,
+        orders=site.device.data_dir / wave_orders.FOLDER,
     )
+
+
+def _wave_lane(site: SiteFile, journal: Journal, tell: Callable[[str, str], None]) -> WaveLane:
+    from agent.store import wave_orders
+    from agent.wave_lane import WaveLane
+
+    def parts(name: str, data: bytes, stamp: Stamp) -> Iterator[list[Any]]:
+        from agent.record_packed import parts  # with numpy, which meters do not need
+
+        return parts(name, data, stamp)
+
+    folder = site.device.data_dir / wave_orders.FOLDER
+    return WaveLane(journal, folder, parts=parts, tell=tell)
 
 
 def record_limits(site: SiteFile) -> RecordLimits:
@@ -234,15 +253,24 @@ def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
     from agent.drill import Drills
     from agent.link import Link
     from agent.outage.projection import Projection
+    from agent.record_requests import RecordRequests
+    from agent.store import record_files, wave_orders
 
     log = site.device.data_dir / "log"
     journal = open_log(site, LINK_LANES)
     sections = {bay.name: bay.section for bay in site.bays}
+    requests = RecordRequests(
+        records=site.device.data_dir / record_files.FOLDER,
+        orders=site.device.data_dir / wave_orders.FOLDER,
+        log=log,
+        journal=journal,
+        stamp=lambda: clock.stamp(clock.now_us()),
+    )
     return Link(
         log=log,
         journal=journal,
         projection=Projection(_plans(site)),
-        publisher=_publisher(site, clock, log, journal.epoch),
+        publisher=_publisher(site, clock, log, journal.epoch, requests),
         section_of=sections.get,
         stamp=lambda: clock.stamp(clock.now_us()),
         data_dir=site.device.data_dir,
@@ -254,6 +282,7 @@ def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
             stamp=clock.stamp,
             now_us=clock.now_us,
         ),
+        requests=requests,
     )
 
 
@@ -263,7 +292,9 @@ def _plans(site: SiteFile) -> tuple[Plan, ...]:
     return plan.load(site.outage.plans, {bay.section for bay in site.bays})
 
 
-def _publisher(site: SiteFile, clock: Clock, log: Path, epoch: int) -> Publisher | None:
+def _publisher(
+    site: SiteFile, clock: Clock, log: Path, epoch: int, requests: RecordRequests
+) -> Publisher | None:
     """None where the site file names no broker: the log keeps everything all the same."""
     if site.uplink.broker is None:
         return None
@@ -282,6 +313,7 @@ def _publisher(site: SiteFile, clock: Clock, log: Path, epoch: int) -> Publisher
         epoch=epoch,
         state_dir=site.device.data_dir / "uplink",
         clock=clock,
+        asked=requests.asked,
     )
 
 

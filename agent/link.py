@@ -27,6 +27,7 @@ from agent.uplink.publisher import Publisher
 
 if TYPE_CHECKING:
     from agent.drill import Drills
+    from agent.record_requests import RecordRequests
 
 # The log is read when guard says it grew; this often it is read anyway, should a word be lost.
 LOOK_PERIOD_S = 0.5
@@ -37,7 +38,7 @@ class Link:
     """Tails lanes a and h into the outage projection, writes lane s, runs drills and the uplink.
 
     stamp: an instant's UTC with source and error, of this boot; section_of: a bay's section.
-    drills: runs them, into lane x.
+    drills: runs them, into lane x. requests: hears where waveform records stand.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Link:
         stamp: Callable[[], Stamp],
         data_dir: Path,
         drills: Drills | None = None,
+        requests: RecordRequests | None = None,
     ) -> None:
         self._log = log
         self._journal = journal
@@ -60,6 +62,7 @@ class Link:
         self._stamp = stamp
         self._data_dir = data_dir
         self._drills = drills
+        self._requests = requests
         self._grew = asyncio.Event()
         self._readers = {lane: LaneReader(log, lane) for lane in "ah"}
         self.done_us_now = stamp().mono_us
@@ -140,7 +143,7 @@ class Link:
             return []
         self._projection.observed(entries.entry_stamp(decoded).utc_us)
         if decoded[0] == entry.AUDIT:
-            self._hear_of_settings(decoded)
+            self._hear_audit(decoded)
         if decoded[0] != entry.EVENT:
             return []
         try:
@@ -156,13 +159,17 @@ class Link:
             say(f"lane a: {error}")
             return []
 
-    def _hear_of_settings(self, decoded: list[Any]) -> None:
-        """Guard says in lane a which version it judges by; the uplink tells it in `birth`."""
+    def _hear_audit(self, decoded: list[Any]) -> None:
+        """Guard says in lane a which settings it judges by, which `birth` tells; in lane h what
+        became of waveform records.
+        """
         try:
             what, detail = entries.entry_audit(decoded)
         except RecordError:
             self.refused += 1
             return
+        if self._requests is not None:
+            self._requests.heard(what, detail)
         ruling, told, _ = detail.partition(" in force")
         if self._publisher is not None and what.startswith("settings_") and told:
             self._publisher.settings_in_force(ruling)

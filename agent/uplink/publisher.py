@@ -101,7 +101,8 @@ class Publisher:
 
     uplink: where to, as the site file says. log: the folder of the lanes; epoch: its identity.
     state_dir: where marks and the connection counter are kept; made when absent. tell: takes one
-    line about trouble. The rest are limits with reasons of their own in session.py and mqtt.py.
+    line about trouble. asked: takes a question's token, what, of. The rest are limits with reasons
+    of their own in session.py and mqtt.py.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Publisher:
         keepalive_s: float = mqtt.KEEPALIVE_S,
         connect_timeout_s: float = mqtt.CONNECT_TIMEOUT_S,
         tell: Callable[[str], None] | None = None,
+        asked: Callable[[str, str, str | None], None] | None = None,
     ) -> None:
         if uplink.broker is None:
             raise ValueError("uplink without a broker; expected its URL")
@@ -134,6 +136,7 @@ class Publisher:
         self._keepalive_s = keepalive_s
         self._connect_timeout_s = connect_timeout_s
         self._tell_line = tell or _say
+        self._asked = asked
         self._told: set[str] = set()
         self._session = Session(
             epoch,
@@ -282,6 +285,7 @@ class Publisher:
         """Hear what is acknowledged already, then say that we are there."""
         self._look()
         await port.subscribe(self._topic(topics.ACK, consumer="+"))
+        await self._if_allowed(port.subscribe(self._topic(topics.ASK)))
         host = topics.topic(topics.HOST, self._identity.site, consumer="+")
         await self._if_allowed(port.subscribe(host))
         state = self._state(number, online=True)
@@ -464,6 +468,8 @@ class Publisher:
             name, _, _, consumer = topics.parse(message.topic)
             if name == topics.ACK and consumer is not None:
                 self._hear_ack(consumer, *cbor.parsed(message.payload, wire.open_ack))
+            elif name == topics.ASK:
+                self._hear_question(*cbor.parsed(message.payload, wire.open_ask))
             elif name == topics.HOST and consumer is not None:
                 online, _, _ = cbor.parsed(message.payload, wire.open_state)
                 # One that was retained was there before us, and we begin at its mark anyway.
@@ -472,6 +478,13 @@ class Publisher:
         except (RecordError, ValueError) as error:
             self._refused_messages += 1
             self._tell(f"{message.topic}: {error}")
+
+    def _hear_question(self, token: str, what: str, of: str | None, until_us: int | None) -> None:
+        """Passed on, unless its time is over by a clock that is set."""
+        stamp = self._clock.stamp(self._clock.now_us())
+        late = until_us is not None and stamp.error_us is not None and stamp.utc_us > until_us
+        if self._asked is not None and not late:
+            self._asked(token, what, of)
 
     def _hear_ack(self, consumer: str, epoch: int, marks: dict[str, int]) -> None:
         now_us = self._clock.now_us()

@@ -63,7 +63,8 @@ def unpack(data: bytes, count: int, tuned: int) -> npt.NDArray[np.int32]:
         if int(block.min()) < LOWEST or int(block.max()) > HIGHEST:
             raise ValueError("samples beyond 32 bits; expected at most 32")
         samples[begin : begin + some] = block
-        x1, x2, x3, *_ = (*block[-1:-4:-1].tolist(), *known)
+        last = [int(sample) for sample in block[-3:]]
+        x3, x2, x1 = [*reversed(known), *last][-3:]
         known = (x1, x2, x3)
     source.end()
     return samples
