@@ -96,10 +96,11 @@ class Assembler:
         self._done: deque[Key] = deque(maxlen=REMEMBERED)
         self._known: set[Key] = set()
 
-    @property
-    def missing(self) -> list[tuple[str, str, int, int, int]]:
-        """(site, node, epoch, first seq, last seq) of what is on its way."""
-        return [(*key[:3], key[4], key[4] + o.parts - 1) for key, o in self._open.items()]
+    def waits_with(self, place: tuple[str, str, int], seq: int) -> bool:
+        """Whether this record of lane w is a part of one that is not whole yet."""
+        return any(
+            key[:3] == place and seq - key[4] in open_.bodies for key, open_ in self._open.items()
+        )
 
     def take(self, delivered: Delivered) -> list[Whole | Torn]:
         """What became whole, or can no longer become so, by one record or loss of any lane.
