@@ -223,6 +223,13 @@ def _put(out: bytearray, kind: int, value: "Any") -> None:
     out.append(number)
 
 
+def _text(data: bytes) -> str:
+    try:
+        return str(data, "utf-8")
+    except UnicodeError as error:
+        raise ValueError(f"text {data[:20]!r}; expected UTF-8") from error
+
+
 class _Source:
     """Fields of a head, one after another. Raises: ValueError beyond its end."""
 
@@ -234,7 +241,7 @@ class _Source:
         """The next field."""
         number = self._uint()
         if kind == TEXT:
-            return str(self.take(_within("text", UINT, number, 0, 4 * LONGEST_TEXT)), "utf-8")
+            return _text(self.take(_within("text", UINT, number, 0, 4 * LONGEST_TEXT)))
         if kind == INT:
             return number >> 1 ^ -(number & 1)
         return _within("number", UINT, number, 0, (1 << 63) - 1)

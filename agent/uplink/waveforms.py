@@ -237,13 +237,7 @@ def opened(data: bytes) -> Waveform:
         rate = Fraction(head["rate_numerator"], head["rate_denominator"])
         error_us = head["error_us"] - 1 if head["error_us"] else None
         stamp = Stamp(head["boot"], head["mono_us"], head["utc_us"], head["source"], error_us)
-        if (
-            not 0
-            <= head["utc_us"] + min(0, head["trigger_us"])
-            <= head["utc_us"] + max(0, head["trigger_us"])
-            <= _LAST_US
-        ):
-            raise ValueError(f"UTC {head['utc_us']} us; expected 1970 to 9999")
+        _check_instants(head, runs, rate)
         layout = Layout("waveform", tuple(_channel(each) for each in channels), rate)
         notes, hdr = _texts(told)
     except (ValueError, OverflowError, zlib.error) as error:
@@ -291,6 +285,20 @@ def comtrade(waveform: Waveform, revision: int = 2013) -> dict[str, bytes]:
         hdr=waveform.hdr,
     )
     return {".cff": b"".join(single(sheet))} if revision == 2013 else files(sheet)
+
+
+def _check_instants(head: wave_pack.Head, runs: Sequence[wave_pack.Run], rate: Fraction) -> None:
+    """Raises: ValueError for what a COMTRADE file has no room for."""
+    for instant_us in (head["utc_us"], head["utc_us"] + head["trigger_us"]):
+        if not 0 <= instant_us <= _LAST_US:
+            raise ValueError(f"UTC {instant_us} us; expected 1970 to 9999")
+    index = head["origin"]
+    for missing, samples, start_us in runs:
+        first, index = index + missing, index + missing + samples
+        for each in (first, index - 1):
+            stamp_us = start_us + each * 1_000_000 // rate
+            if not 0 <= stamp_us < 1 << 32:
+                raise ValueError(f"a sample at {stamp_us} us; expected 0 to {(1 << 32) - 1}")
 
 
 def _channel(packed: wave_pack.Channel) -> Channel:
