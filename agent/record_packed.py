@@ -35,8 +35,10 @@ def packed(path: Path) -> bytes:
     record, notes = load(path)
     event = cause(notes.told)
     rate = notes.layout.rate_hz
-    if rate is None or not np.isfinite(record.counts).all():
-        raise RecordError(str(path), "lacks samples", "a record as the terminal wrote it")
+    if rate is None or not _is_exact(record, notes):
+        raise RecordError(
+            str(path), "lacks samples, or they are rounded", "a record as the terminal wrote it"
+        )
     nominal_hz = round(record.nominal_hz or 50)
     head = {
         "station": record.station,
@@ -85,6 +87,15 @@ def parts(name: str, data: bytes, stamp: Stamp) -> Iterator[list[Any]]:
         if part == number - 1:
             values["digest"] = hashlib.sha256(data).digest()
         yield entries.wave_entry(stamp, values)
+
+
+def _is_exact(record: comtrade.Record, notes: Notes) -> bool:
+    """Whether these are the samples that the terminal had: a reader rounds what is beyond the
+    front end's own counts (comtrade_record.py), which shows in the scales.
+    """
+    scales = [channel.scale for channel in record.layout.channels]
+    own = [channel.scale for channel in notes.layout.channels]
+    return scales == own and bool(np.isfinite(record.counts).all())
 
 
 def _runs(record: comtrade.Record, notes: Notes) -> Iterator[wave_pack.Run]:
