@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.agent.stories import STAMP, cut, golden, simulated, stored, told, wir
 FAULT = Happening("fault", 0.8, 0.1, kind="BC")
 
 
+@cache
 def storied(rate_hz: int = 4000, block: int = 20, **feeder: float) -> Story:
     layout, samples = simulated(FAULT, seconds=1.8, rate_hz=rate_hz, **feeder)
     _, (made,) = told(cut(layout, samples, [block]), wired(layout))
