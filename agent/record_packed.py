@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from agent import wave_vectors
 from agent.clock import Stamp
 from agent.errors import RecordError
 from agent.record_notes import Notes
@@ -22,7 +23,7 @@ from agent.record_sheet import in_words
 from agent.recorder import cause
 from agent.sensors import comtrade
 from agent.store import entries
-from agent.uplink import wave_channel, wave_pack, wave_vectors
+from agent.uplink import wave_channel, wave_pack
 
 # With its name, its stamp and the envelope a message of one part stays below the 2 KiB that are
 # sent on a slow link.

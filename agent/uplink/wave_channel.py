@@ -16,8 +16,8 @@ before, 0 before the first; c: 2 cos of a step of the nominal frequency, in 2^-1
               escaped, see above
 
 Numbers stand from their highest bit on; zeros fill up the last byte. All quotients of a block come
-before all rests, so that a machine with vectors can take them at once: wave_vectors.py does, with
-the same bytes.
+before all rests, so that a machine with vectors can take them at once: agent/wave_vectors.py does,
+with the same bytes.
 
 Source of the code: R. F. Rice, "Some practical universal noiseless coding techniques", JPL
     Publication 79-22, 1979; a block that chooses between differences: T. Robinson, "SHORTEN",

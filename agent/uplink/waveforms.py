@@ -230,7 +230,7 @@ def opened(data: bytes) -> Waveform:
     """The record in packed bytes. Raises: RecordError for anything else."""
     import numpy as np
 
-    from agent.uplink import wave_vectors
+    from agent import wave_vectors
 
     try:
         head, runs, channels, rows, told = wave_pack.unpack(data, wave_vectors.unpack)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.uplink import wave_channel, wave_vectors
+from agent import wave_vectors
+from agent.uplink import wave_channel
 from tests.agent.uplink import wave_scenarios
 from tests.agent.uplink.wave_scenarios import CHANNELS, TUNED_4K
 

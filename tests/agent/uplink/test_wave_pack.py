@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.uplink import wave_channel, wave_pack, wave_vectors
+from agent import wave_vectors
+from agent.uplink import wave_channel, wave_pack
 from tests.agent.uplink.wave_scenarios import TUNED_4K, noise, read, swing
 
 PACK = "agent.uplink.wave_pack"

@@ -1,4 +1,4 @@
-"""wave_channel.py with numpy: the same bytes, the same samples, some ten times as fast.
+"""uplink/wave_channel.py with numpy: the same bytes, the same samples, several times as fast.
 
 For guard's writing thread and for consumers; link and the boards have the portable one.
 """
