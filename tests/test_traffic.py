@@ -36,6 +36,7 @@ RULES = {
     "e/a": "envelope",
     "e/h": "envelope",
     "e/s": "envelope",
+    "e/w": "envelope",
     "e/x": "envelope",
     "ack/scada": "ack",
     "_host/scada": "state",
@@ -64,6 +65,7 @@ earthing = "resonant"
 rating_amps = 400
 [uplink]
 broker = "{broker}"
+waveforms = "alarms"
 [outage]
 plans = ["plan.toml"]
 """
