@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.guard import Guard
     from agent.link import Link
     from agent.outage.plan import Plan
-    from agent.record_requests import RecordRequests
     from agent.record_writer import RecordWriter
     from agent.records import Layout
     from agent.store.journal import Journal
@@ -263,14 +262,12 @@ def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
         records=site.device.data_dir / record_files.FOLDER,
         orders=site.device.data_dir / wave_orders.FOLDER,
         log=log,
-        journal=journal,
-        stamp=lambda: clock.stamp(clock.now_us()),
     )
     return Link(
         log=log,
         journal=journal,
         projection=Projection(_plans(site)),
-        publisher=_publisher(site, clock, log, journal.epoch, requests),
+        publisher=_publisher(site, clock, log, journal.epoch),
         section_of=sections.get,
         stamp=lambda: clock.stamp(clock.now_us()),
         data_dir=site.device.data_dir,
@@ -292,9 +289,7 @@ def _plans(site: SiteFile) -> tuple[Plan, ...]:
     return plan.load(site.outage.plans, {bay.section for bay in site.bays})
 
 
-def _publisher(
-    site: SiteFile, clock: Clock, log: Path, epoch: int, requests: RecordRequests
-) -> Publisher | None:
+def _publisher(site: SiteFile, clock: Clock, log: Path, epoch: int) -> Publisher | None:
     """None where the site file names no broker: the log keeps everything all the same."""
     if site.uplink.broker is None:
         return None
@@ -313,7 +308,6 @@ def _publisher(
         epoch=epoch,
         state_dir=site.device.data_dir / "uplink",
         clock=clock,
-        asked=requests.asked,
     )
 
 

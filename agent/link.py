@@ -38,7 +38,7 @@ class Link:
     """Tails lanes a and h into the outage projection, writes lane s, runs drills and the uplink.
 
     stamp: an instant's UTC with source and error, of this boot; section_of: a bay's section.
-    drills: runs them, into lane x. requests: hears where waveform records stand.
+    drills: runs them, into lane x. requests: finds and orders waveform records.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Link:
         self._remember_written()
         async with receiving(self._data_dir, self._heard), asyncio.TaskGroup() as tasks:
             if self._publisher is not None:
-                tasks.create_task(self._publisher.run(), name="uplink")
+                tasks.create_task(self._publisher.run(self._asked), name="uplink")
             tasks.create_task(self._follow(), name="follow the log")
             if self._drills is not None:
                 grew = self._publisher.log_grew if self._publisher else lambda: None
@@ -191,6 +191,17 @@ class Link:
             source=stamp.source,
             error_us=stamp.error_us,
         )
+
+    def _asked(self, token: str, what: str, of: str | None) -> None:
+        """A question over the uplink, answered in lane s."""
+        answer, detail = "unknown", None
+        if what == "record" and self._requests is not None:
+            answer, detail = self._requests.answer(of)
+        logged = entries.answer_entry(self._stamp(), token, what, answer, detail)
+        try:
+            self._journal.append("s", cbor.dumps(logged))
+        except StoreError as error:
+            say(str(error))
 
     def _write(self, variance: PlanVariance, stamp: Stamp) -> None:
         """Into lane s, on disk; kept and tried again when that fails."""

@@ -1,43 +1,33 @@
-"""Link's part in sending waveforms: what a consumer asks for is found, ordered and answered.
+"""Link's part in sending waveforms: what a consumer asks for is found and ordered.
 
 A record is asked for by its name, by its number, or by the key of one of its events in lane a, as
 a-17. Which record tells of which event, and which one stands in lane w already, link knows from
-guard's audits in lane h, which it reads anyway. The order is a file (store/wave_orders.py); the
-answer is a record of lane s, on disk before it leaves:
+guard's audits in lane h, which it reads anyway. The order is a file (store/wave_orders.py). How
+often anybody may ask is the uplink's to say; the answer stands in lane s:
 
     accepted   it is ordered, or it stands in lane w; the detail names it and says where it stands
     not there  no such record, or not any more
-    busy       too many wait already
-    unknown    not a question that is understood
+    busy       too many wait already, or the disk refuses
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import OrderedDict
 from pathlib import Path
 from typing import TypeVar
 
-from agent.clock import Stamp
 from agent.errors import StoreError
-from agent.store import cbor, entries, wave_orders
-from agent.store.journal import Journal, declared_losses, lowest_seq
+from agent.store import wave_orders
+from agent.store.journal import declared_losses, lowest_seq
 from agent.store.record_files import IN_LANE, STORED, held
 
-ACCEPTED, NOT_THERE, BUSY, UNKNOWN = "accepted", "not there", "busy", "unknown"
-RECORD = "record"
+ACCEPTED, NOT_THERE, BUSY = "accepted", "not there", "busy"
 LANE = "w"
 
 # Events and records that are remembered: the ring of records has 2,000, most tell of a few events.
 MOST_KNOWN = 8192
-# Questions at once, and one more every so often: each answer is a flush to disk and a record that
-# goes to everybody. Who asks faster is not answered, and asks again.
-MOST_QUESTIONS = 20
-QUESTION_US = 3_000_000
-# A question that the broker delivers twice is answered once.
-REMEMBERED = 64
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -48,28 +38,14 @@ _IN_LANE = re.compile(r"(\S+): w:([0-9]{1,18}) to w:([0-9]{1,18});")
 
 
 class RecordRequests:
-    """records, orders, log: the folders. journal: with lane s. stamp: of now."""
+    """records, orders, log: the folders."""
 
-    def __init__(
-        self,
-        *,
-        records: Path,
-        orders: Path,
-        log: Path,
-        journal: Journal,
-        stamp: Callable[[], Stamp],
-    ) -> None:
+    def __init__(self, *, records: Path, orders: Path, log: Path) -> None:
         self._records = records
         self._orders = orders
         self._log = log
-        self._journal = journal
-        self._stamp = stamp
         self._of_event: OrderedDict[int, str] = OrderedDict()
         self._in_lane: OrderedDict[str, tuple[int, int]] = OrderedDict()
-        self._answered: deque[str] = deque(maxlen=REMEMBERED)
-        self._left = MOST_QUESTIONS
-        self._since_us = 0
-        self.unanswered = 0
 
     def heard(self, what: str, detail: str) -> None:
         """An audit of guard's."""
@@ -80,21 +56,6 @@ class RecordRequests:
                     _remember(self._of_event, int(seq), found[1])
         elif what == IN_LANE and (found := _IN_LANE.match(detail)):
             _remember(self._in_lane, found[1], (int(found[2]), int(found[3])))
-
-    def asked(self, token: str, what: str, of: str | None) -> None:
-        """A question from outside, its form checked (wire.open_ask): answered in lane s."""
-        stamp = self._stamp()
-        if token in self._answered or not self._may_answer(stamp.mono_us):
-            return
-        answer, detail = self.answer(of) if what == RECORD else (UNKNOWN, None)
-        told = entries.answer_entry(stamp, token, what, answer, detail)
-        try:
-            self._journal.append("s", cbor.dumps(told))
-        except StoreError as error:
-            say(f"{error}; a question goes unanswered")
-            self.unanswered += 1
-            return
-        self._answered.append(token)
 
     def answer(self, of: str | None) -> tuple[str, str | None]:
         """(answer, detail) for a record that is asked for, which is ordered where it is there."""
@@ -130,17 +91,6 @@ class RecordRequests:
             if each.name == of or each.number == number:
                 return each.name
         return None
-
-    def _may_answer(self, now_us: int) -> bool:
-        earned = (now_us - self._since_us) // QUESTION_US
-        if earned > 0:
-            self._left = min(MOST_QUESTIONS, self._left + earned)
-            self._since_us += earned * QUESTION_US
-        if not self._left:
-            self.unanswered += 1
-            return False
-        self._left -= 1
-        return True
 
 
 def _remember(known: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:

@@ -189,21 +189,18 @@ def wave_entry(stamp: Stamp, values: Mapping[str, Any]) -> Entry:
     return entry.compose(entry.WAVE, _at(stamp), dict(values))
 
 
-def answer_entry(stamp: Stamp, token: str, what: str, answer: str, detail: str | None) -> Entry:
-    """What became of something that was asked."""
-    values = {
-        "asked": _text(token),
-        "asked_for": _text(what),
-        "answer": answer,
-        "detail": _text(detail),
-    }
-    return entry.compose(entry.ANSWER, _at(stamp), values)
-
-
 def drill_entry(stamp: Stamp, values: Mapping[str, Any]) -> Entry:
     """Word of a drill; `values` by the names of entry.COLUMNS. Raises: ValueError."""
     texts = {name: _text(each) for name, each in values.items() if isinstance(each, str)}
     return entry.compose(entry.DRILL, _at(stamp), {**values, **texts})
+
+
+def answer_entry(
+    stamp: Stamp, token: str, asked_for: str, answer: str, detail: str | None = None
+) -> Entry:
+    """What became of the question `token` that asked for something."""
+    values = {"asked": token, "asked_for": _text(asked_for), "answer": answer}
+    return entry.compose(entry.ANSWER, _at(stamp), {**values, "detail": _text(detail)})
 
 
 def restamped(logged: Entry, stamp: Stamp) -> Entry:

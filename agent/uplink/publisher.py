@@ -101,8 +101,7 @@ class Publisher:
 
     uplink: where to, as the site file says. log: the folder of the lanes; epoch: its identity.
     state_dir: where marks and the connection counter are kept; made when absent. tell: takes one
-    line about trouble. asked: takes a question's token, what, of. The rest are limits with reasons
-    of their own in session.py and mqtt.py.
+    line about trouble. The rest are limits with reasons of their own in session.py and mqtt.py.
     """
 
     def __init__(
@@ -121,7 +120,6 @@ class Publisher:
         keepalive_s: float = mqtt.KEEPALIVE_S,
         connect_timeout_s: float = mqtt.CONNECT_TIMEOUT_S,
         tell: Callable[[str], None] | None = None,
-        asked: Callable[[str, str, str | None], None] | None = None,
     ) -> None:
         if uplink.broker is None:
             raise ValueError("uplink without a broker; expected its URL")
@@ -136,7 +134,7 @@ class Publisher:
         self._keepalive_s = keepalive_s
         self._connect_timeout_s = connect_timeout_s
         self._tell_line = tell or _say
-        self._asked = asked
+        self._asked: Callable[[str, str, str | None], None] | None = None
         self._told: set[str] = set()
         self._session = Session(
             epoch,
@@ -205,8 +203,12 @@ class Publisher:
             live_dropped=self._live_dropped,
         )
 
-    async def run(self) -> None:
-        """Until cancelled; then it says goodbye within 2 s."""
+    async def run(self, asked: Callable[[str, str, str | None], None] | None = None) -> None:
+        """Until cancelled; then it says goodbye within 2 s.
+
+        asked: takes a question that is to be answered in lane s; None: nobody answers.
+        """
+        self._asked = asked
         self._take_up()
         try:
             while True:

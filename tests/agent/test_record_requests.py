@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from agent.clock import Stamp
-from agent.record_requests import MOST_QUESTIONS, QUESTION_US, RecordRequests
-from agent.store import cbor, entry, wave_orders
-from agent.store.journal import Journal, Stored, export
+from agent.record_requests import RecordRequests
+from agent.store import wave_orders
+from agent.store.journal import Journal
 from agent.store.record_files import IN_LANE, STORED
-from tests.agent.stories import STAMP
 
 NAMES = [f"{n:06d}-20261125T071455{n:03d}Z-head" for n in range(1, 41)]
 
@@ -24,7 +21,6 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.orders = folder / "waves"
         self.log = folder / "log"
-        self.stamp = STAMP
         (folder / "records").mkdir()
         for name in NAMES:
             (folder / "records" / f"{name}.cff").write_bytes(b"x")
@@ -33,21 +29,8 @@ class Desk:
             records=folder / "records",
             orders=self.orders,
             log=self.log,
-            journal=self.journal,
-            stamp=self.now,
         )
         self.requests.heard(STORED, f"{NAMES[16]} of a:7 a:9 and 3 more; 82243 bytes")
-
-    def now(self) -> Stamp:
-        return self.stamp
-
-    def answers(self) -> list[tuple[str, ...]]:
-        told = [
-            entry.as_dict(cbor.loads(item.payload))
-            for lane, item in export(self.log, "s")
-            if isinstance(item, Stored)
-        ]
-        return [(t["asked"], t["asked_for"], t["answer"], t.get("detail", "")) for t in told]
 
 
 @pytest.fixture
@@ -59,8 +42,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 @pytest.mark.parametrize("of", ["17", "000017", NAMES[16], "a-7", "a-9"])
 def test_a_record_is_found_by_number_name_and_the_key_of_its_event(desk: Desk, of: str) -> None:
-    desk.requests.asked("t", "record", of)
-    assert desk.answers() == [("t", "record", "accepted", NAMES[16])]
+    assert desk.requests.answer(of) == ("accepted", NAMES[16])
     assert wave_orders.waiting(desk.orders) == [NAMES[16]]
 
 
@@ -88,40 +70,15 @@ def test_a_record_is_found_by_number_name_and_the_key_of_its_event(desk: Desk, o
     ],
 )
 def test_what_is_not_there_is_said_so_and_orders_nothing(desk: Desk, of: str | None) -> None:
-    desk.requests.asked("t", "record", of)
-    assert desk.answers() == [("t", "record", "not there", "")]
-    assert wave_orders.waiting(desk.orders) == []
-
-
-def test_what_this_version_does_not_understand_is_unknown(desk: Desk) -> None:
-    desk.requests.asked("t", "open-the-breaker", "17")
-    assert desk.answers() == [("t", "open-the-breaker", "unknown", "")]
+    assert desk.requests.answer(of) == ("not there", None)
     assert wave_orders.waiting(desk.orders) == []
 
 
 def test_more_than_may_wait_are_told_that_it_is_busy(desk: Desk) -> None:
-    for number in range(1, wave_orders.MOST_ASKED + 3):
-        desk.requests.asked(f"t-{number}", "record", str(number))
-    answers = [answer for _, _, answer, _ in desk.answers()]
+    asked = range(1, wave_orders.MOST_ASKED + 3)
+    answers = [desk.requests.answer(str(number))[0] for number in asked]
     assert answers == ["accepted"] * wave_orders.MOST_ASKED + ["busy"] * 2
     assert len(wave_orders.waiting(desk.orders)) == wave_orders.MOST_ASKED
-
-
-def test_a_question_that_comes_twice_is_answered_once(desk: Desk) -> None:
-    desk.requests.asked("t", "record", "17")
-    desk.requests.asked("t", "record", "17")
-    assert len(desk.answers()) == 1
-
-
-def test_who_asks_without_end_gets_some_answers_and_more_with_time(desk: Desk) -> None:
-    for number in range(3 * MOST_QUESTIONS):
-        desk.requests.asked(f"t-{number}", "record", "99")
-    assert len(desk.answers()) == MOST_QUESTIONS
-    assert desk.requests.unanswered == 2 * MOST_QUESTIONS
-    desk.stamp = replace(desk.stamp, mono_us=desk.stamp.mono_us + 2 * QUESTION_US)
-    for number in range(5):
-        desk.requests.asked(f"u-{number}", "record", "99")
-    assert len(desk.answers()) == MOST_QUESTIONS + 2
 
 
 def filled(desk: Desk, megabytes: int) -> None:
@@ -134,8 +91,7 @@ def filled(desk: Desk, megabytes: int) -> None:
 def test_a_record_that_stands_in_lane_w_is_answered_with_its_seqs(desk: Desk) -> None:
     filled(desk, 1)
     desk.requests.heard(IN_LANE, f"{NAMES[16]}: w:17 to w:26; 17689 bytes")
-    desk.requests.asked("t", "record", "17")
-    assert desk.answers()[0][2:] == ("accepted", f"{NAMES[16]}: w:17 to w:26")
+    assert desk.requests.answer("17") == ("accepted", f"{NAMES[16]}: w:17 to w:26")
     assert wave_orders.waiting(desk.orders) == []
 
 
@@ -155,13 +111,11 @@ def test_one_that_retention_has_taken_from_lane_w_is_ordered_anew(tmp_path: Path
 
 def test_a_disk_that_refuses_an_order_is_busy_and_never_an_end(desk: Desk) -> None:
     desk.orders.write_text("no folder")
-    desk.requests.asked("t", "record", "17")
-    assert desk.answers()[0][2:] == ("busy", "the terminal's disk refuses")
+    assert desk.requests.answer("17") == ("busy", "the terminal's disk refuses")
 
 
 @pytest.mark.parametrize("detail", ["", "x", "x: w:1 to w:", "x of y z; 1", "x of a: a:x b:3; 1"])
 def test_an_audit_in_other_words_teaches_nothing(desk: Desk, detail: str) -> None:
     desk.requests.heard(STORED, detail)
     desk.requests.heard(IN_LANE, detail)
-    desk.requests.asked("t", "record", "a-3")
-    assert desk.answers()[0][2] == "not there"
+    assert desk.requests.answer("a-3") == ("not there", None)
