@@ -48,6 +48,8 @@ lock:  ## locks/ anew from pyproject.toml; ARGS="--upgrade" takes newer versions
 	$(LOCK) pyproject.toml --extra demo --extra plot --extra test -c locks/run.lock -o locks/test.lock
 	$(LOCK) --group zcbor -o locks/zcbor.lock
 	$(LOCK) --group labgrid -o locks/labgrid.lock
+	$(LOCK) --no-binary jsonpath-rw --group gateway -o locks/gateway.lock
+	echo "--no-binary jsonpath-rw" >>locks/gateway.lock  # it has no wheel
 
 docs:  ## the pages that are printed from the code
 	@./prepare.sh run

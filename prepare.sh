@@ -9,7 +9,7 @@
 #   test   also zcbor and labgrid (in build/, since they need other packages than the agent), and
 #          from the system's packages mosquitto and what the rig stands on
 #   hil    as test, without zcbor and the browser
-#   bench  the agent, mosquitto and a C compiler
+#   bench  the agent, mosquitto, a C compiler and the gateway that we are measured beside
 #   lock   build/uv: the tool that writes locks/
 #
 # PYTHON=... chooses the interpreter; without it the first one >= 3.11 is taken.
@@ -29,7 +29,7 @@ main() {
     check) agent && tools ;;
     test) agent && tools && zcbor && labgrid && broker && rig && browser ;;
     hil) agent && tools && labgrid && broker && rig ;;
-    bench) agent && tools && broker && compiler ;;
+    bench) agent && tools && gateway && broker && compiler ;;
     lock) lock_tool ;;
     *) fail "what for? usage: ./prepare.sh run|check|test|hil|bench|lock" ;;
   esac
@@ -44,6 +44,7 @@ agent() { environment .venv locks/run.lock pip .venv --no-deps --no-build-isolat
 tools() { environment .venv locks/test.lock; }
 zcbor() { environment build/zcbor locks/zcbor.lock; }
 labgrid() { environment build/labgrid locks/labgrid.lock; }
+gateway() { environment build/gateway locks/gateway.lock; }
 
 # The mark beside a lock's packages says what they were made from: where it is right, nothing is done.
 environment() { # FOLDER LOCK_FILE [COMMAND THAT COMPLETES IT...]

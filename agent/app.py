@@ -105,6 +105,7 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
     from agent.in_force import InForce
     from agent.live import LiveSender
     from agent.local_day import local_day
+    from agent.reading_log import ReadingLog
     from agent.sensors import drivers
     from agent.shadow import Shadow
     from agent.shadow_store import ShadowStore
@@ -112,6 +113,7 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
     from agent.supply_memory import LANE, SupplyMemory
 
     data_dir = site.device.data_dir
+    logged = [config.name for config in site.sensors if config.options.get("log") == "readings"]
     in_force = InForce(Documents(data_dir, "settings"), site.bays)
     log = data_dir / "log"
     journal = open_log(site, GUARD_LANES)
@@ -127,6 +129,8 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
         memory=memory,
         look=in_force.look,
         history=History(local_day(site.site.time_zone)),
+        readings=ReadingLog(logged) if logged else None,
+        live_us=round(site.uplink.live_ms * 1000),
         records=partial(_record_writer, site),
         waves=partial(_wave_lane, site, journal),
         shadow=Shadow(ShadowStore(Documents(data_dir, "shadow"), site.bays).look),

@@ -33,6 +33,7 @@ from agent.supply_memory import States, SupplyMemory
 
 if TYPE_CHECKING:
     from agent.history import Told
+    from agent.reading_log import ReadingLog
     from agent.record_writer import RecordWriter
     from agent.recorder import Recorder, Story
     from agent.wave_lane import WaveLane
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 # counted and told.
 WAITING_LIMIT = 1000
 SYNC_PERIOD_S = 1.0  # lanes other than a are flushed in groups of at most a second (design.md)
-METER_PERIOD_US = 500_000  # screens change twice a second
+METER_PERIOD_US = 500_000  # screens change twice a second, and history needs no more
 
 
 class Guard:
@@ -52,10 +53,10 @@ class Guard:
     past: what the guard before this one has left; None at the first start of all.
     look: what has changed in the settings that `wire` uses, if anything has.
     memory: notes for the next one what the log says of the supply.
-    history: makes means and extremes of what is measured. records: what brings waveform
-    records to disk, made when a source of samples is first seen; None: they are not kept.
-    shadow: other settings that decide beside these. waves: brings ordered records into lane w,
-    told how to tell an audit.
+    history: makes means and extremes of what is measured. readings: logs them one by one. live_us:
+    how often link hears what is measured. records: what brings waveform records to disk, made when
+    a source of samples is first seen; None: they are not kept. shadow: other settings that decide
+    beside these. waves: brings ordered records into lane w, told how to tell an audit.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class Guard:
         look: Callable[[], Change | None] = lambda: None,
         memory: SupplyMemory,
         history: History,
+        readings: ReadingLog | None = None,
+        live_us: int = METER_PERIOD_US,
         records: Callable[[], RecordWriter] | None = None,
         shadow: Shadow | None = None,
         waves: Callable[[Callable[[str, str], None]], WaveLane] | None = None,
@@ -85,6 +88,8 @@ class Guard:
         self._look = look
         self._memory = memory
         self._history = history
+        self._readings = readings
+        self._live_us = live_us
         self._records = records
         self._shadow = shadow
         self._waves = None if waves is None else waves(self._audit_now)
@@ -95,7 +100,7 @@ class Guard:
         self._announced: set[str] = set()
         self._looked: dict[str, int] = {}  # last decision of each source [us]
         self._detectors: dict[str, Detector] = {}
-        self._metered_us = 0
+        self._metered_us = self._shown_us = 0
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._unwritable = False
         self.given_up = 0
@@ -193,6 +198,8 @@ class Guard:
             self._end_record(item.layout.sensor)
         events = detector.feed(item)
         seqs = self._record(events)
+        if self._readings is not None and isinstance(item, Reading):
+            self._log(self._readings.records(item, self._clock.stamp(item.t_us)))
         if self._records is not None and isinstance(item, Block):
             self._keep(detector, item, events, seqs)
         if self._shadow is not None and isinstance(item, Block):
@@ -203,9 +210,15 @@ class Guard:
             self._sees(seen_us)
             self.decided_us = max(self.decided_us, seen_us)
             self._looked[item.layout.sensor] = seen_us
-        if seen_us - self._metered_us >= METER_PERIOD_US:
-            self._metered_us = seen_us
-            self._measure()
+        if seen_us - self._shown_us >= self._live_us:
+            self._shown_us = seen_us
+            self._measure(seen_us)
+
+    def _log(self, readings: Sequence[bytes]) -> None:
+        """On disk before the next one is taken."""
+        for payload in readings:
+            self._store("h", payload, sync=True)
+            self._live.send({"grew": "h"})
 
     def _keep(
         self, detector: Detector, block: Block, events: Sequence[Event], seqs: Sequence[int]
@@ -267,7 +280,7 @@ class Guard:
         self._store("h", cbor.dumps(entries.audit_entry(stamp, what, None, detail)))
         self._live.send({"grew": "h"})
 
-    def _measure(self) -> None:
+    def _measure(self, seen_us: int) -> None:
         """What every bay measures now, for screens, and, where it is new, for history."""
         seen: dict[str, list[Meter]] = {}
         new = set()
@@ -278,6 +291,9 @@ class Guard:
                     new.add(meter.bay)
         meters = [together(of_bay) for of_bay in seen.values()]
         self._live.send({"meters": [_shown(meter) for meter in meters]})
+        if seen_us - self._metered_us < METER_PERIOD_US:
+            return
+        self._metered_us = seen_us
         now = self._clock.stamp(self._clock.now_us())
         for meter in meters:
             if meter.bay in new:
@@ -365,11 +381,11 @@ class Guard:
             self._wait("a", payload)
         return ()
 
-    def _store(self, lane: str, payload: bytes) -> None:
+    def _store(self, lane: str, payload: bytes, *, sync: bool = False) -> None:
         """Into the log, or, while that cannot be written, into memory."""
         try:
             if not self._waiting:
-                self._journal.append(lane, payload, sync=lane == "a")
+                self._journal.append(lane, payload, sync=sync or lane == "a")
                 return
         except StoreError as error:
             self._cannot_write(error)

@@ -16,7 +16,7 @@ from agent.store import entries, entry
 from agent.uplink import wire
 from agent.uplink.consumer import Consumer, DeclaredLost, Delivered, Received, listen
 from agent.uplink.mqtt import parse_broker
-from agent.uplink.wave_folder import WaveFolder
+from agent.wave_folder import WaveFolder
 
 _SHOWN_APART = ("t", "clock", "key")
 

@@ -1,6 +1,6 @@
 """A record of the folder as it travels: read from disk, packed, cut into the entries of lane w.
 
-What a consumer makes of them stands in uplink/waveforms.py.
+What a consumer makes of them: uplink/waveforms.py, waveform.py.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from agent.recorder import cause
 from agent.sensors import comtrade
 from agent.store import entries
 from agent.uplink import wave_channel, wave_pack
+from agent.waveform import NOTES_PARTED
 
 # With its name, its stamp and the envelope a message of one part stays below the 2 KiB that are
 # sent on a slow link.
 BODY_BYTES = 1800
-NOTES_PARTED = "\f"  # between the information file and the text for people
 
 
 def packed(path: Path) -> bytes:

@@ -85,6 +85,7 @@ class Uplink:
     password_file: Path | None = None
     ca: Path | None = None
     waveforms: str = "ask"
+    live_ms: float = 500
 
 
 @dataclass(frozen=True, slots=True)

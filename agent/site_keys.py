@@ -211,8 +211,15 @@ DRIVERS: dict[str, tuple[Key, ...]] = {
         Key("port", Number(1, 65_535, whole=True), "its TCP port", 502),
         Key("unit", Number(0, 255, whole=True), "its unit number; 1 to 247 on a serial line", 1),
         Key("profile", Text(most=200), "register map: a name that ships with us, or a file"),
-        Key("period_ms", Number(100, 60_000, "ms"), "how often it is asked", 200),
+        Key("period_ms", Number(10, 60_000, "ms"), "how often it is asked", 200),
         Key("timeout_ms", Number(50, 5_000, "ms"), "how long it may take to answer", 500),
+        Key(
+            "log",
+            OneOf(("means", "readings")),
+            "what of it lane h keeps: means of a quarter hour, or beside them every single reading,"
+            " on disk before the next one",
+            "means",
+        ),
     ),
     "digitiser": (
         Key("port", Text(most=200), "serial port of the board; docs/digitiser.md has its frames"),
@@ -349,6 +356,12 @@ UPLINK = Table(
             File(),
             "certificates that the broker's is checked against; none = the system's",
             None,
+        ),
+        Key(
+            "live_ms",
+            Number(10, 60_000, "ms"),
+            "how often live values go out, for screens; they are never stored",
+            500.0,
         ),
         Key("certificate", Later(), "the terminal's own certificate", None),
         Key("key", Later(), "its private key", None),

@@ -14,7 +14,16 @@ from importlib import import_module
 from bench.table import HEAD, Bench, Row, line, missed
 
 # In the order of the table; a bench is a module with a function `rows(quick)`.
-BENCHES: tuple[str, ...] = ("detection", "records", "waves", "log", "wire", "footprint", "kills")
+BENCHES: tuple[str, ...] = (
+    "detection",
+    "records",
+    "waves",
+    "log",
+    "wire",
+    "drain",
+    "footprint",
+    "kills",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -53,14 +53,10 @@ frequency_hz = 50
 earthing = "resonant"
 rating_amps = 400
 [bay.channels]
-ia = "meter.ia"
-ib = "meter.ib"
-ic = "meter.ic"
-ua = "meter.ua"
-ub = "meter.ub"
-uc = "meter.uc"
+{channels}
 {uplink}
 """
+CHANNELS = "".join(f'{role} = "meter.{role}"\n' for role in ("ia", "ib", "ic", "ua", "ub", "uc"))
 METER = 'host = "127.0.0.1"\nport = {port}\nprofile = "generic"\nperiod_ms = 100'
 
 STACK = "asyncio, cbor2, sqlite3"
@@ -214,9 +210,13 @@ def agent_pss(driver: str, settle_s: float) -> dict[str, float]:
 
 
 @contextmanager
-def agent(folder: Path, *, driver: str, options: str, uplink: str) -> Iterator[tuple[Agent, int]]:
+def agent(
+    folder: Path, *, driver: str, options: str, uplink: str, channels: str = CHANNELS
+) -> Iterator[tuple[Agent, int]]:
     """An agent that runs, and when it was started. [us, monotonic]"""
-    running = Agent(folder, SITE.format(driver=driver, options=options, uplink=uplink))
+    running = Agent(
+        folder, SITE.format(driver=driver, options=options, channels=channels, uplink=uplink)
+    )
     begun_us = kernel_time.now_us()
     running.start({"PYTHONDONTWRITEBYTECODE": ""})  # which Python takes as not set
     try:

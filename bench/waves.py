@@ -39,7 +39,7 @@ from agent.site import Bay
 from agent.store import entries
 from agent.store.record_files import Limits, RecordFiles
 from agent.uplink import wave_channel, wave_pack
-from agent.uplink.waveforms import comtrade, opened
+from agent.waveform import comtrade, opened
 from agent.wiring import taps
 from bench.table import Row, interleaved
 

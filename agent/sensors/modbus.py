@@ -1,4 +1,4 @@
-"""Meters over Modbus, serial or TCP: RMS values and states, up to ten times a second.
+"""Meters over Modbus, serial or TCP: RMS values and states, up to a hundred times a second.
 
 A value is only what the meter stated for that register in answer to this very request. What the
 meter means stands in its profile, the line it hangs on in modbus_line.py, its turns on a line that

@@ -23,6 +23,8 @@ MAX_DEPTH = 8
 _INT_LOW, _INT_HIGH = -(1 << 64), (1 << 64) - 1
 _SUBSET = "null, integers of 64 bits, text, bytes, arrays, maps keyed by integers or text"
 
+_PLAIN = frozenset((int, str, bytes, type(None)))
+
 Item = Any  # of the subset
 _Parsed = TypeVar("_Parsed")
 
@@ -50,7 +52,9 @@ def loads(data: bytes | bytearray | memoryview, *, max_bytes: int = MAX_BYTES) -
     file = io.BytesIO(data)
     try:
         item = _decoder(file).decode()
-        _refuse_outside_subset(item, 0)
+        # Whole numbers that came without a tag have 64 bits.
+        if type(item) is not list or not _PLAIN.issuperset(map(type, item)):
+            _refuse_outside_subset(item, 0)
     except (cbor2.CBORError, ValueError) as error:
         raise RecordError("CBOR", _first_line(error)) from error
     if file.tell() != len(data):
@@ -115,7 +119,9 @@ def _refuse_outside_subset(item: Item, depth: int) -> None:
                 raise ValueError(f"the key {key!r}; expected integers or text")
             _refuse_outside_subset(key, depth + 1)
         for value in item.values() if kind is dict else item:
-            _refuse_outside_subset(value, depth + 1)
+            # Most are small numbers, which need no look of their own.
+            if type(value) is not int or not 0 <= value <= _INT_HIGH:
+                _refuse_outside_subset(value, depth + 1)
     elif kind is not str and kind is not bytes and item is not None:
         raise ValueError(f"{kind.__name__} {item!r:.40}; expected {_SUBSET}")
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EVENT, WHY, BLIND, PLAN_VARIANCE, AUDIT, HISTORY, EXTREMES, TIMEMAP = 1, 2, 3, 4, 5, 6, 7, 8
 DRILL, HEAD, METRICS, WAVE, ANSWER = 9, 10, 11, 12, 13
+CHANNELS, READINGS = 14, 15
 TYPE_NAMES = {
     EVENT: "event",
     WHY: "why",
@@ -35,6 +36,8 @@ TYPE_NAMES = {
     METRICS: "metrics",
     WAVE: "wave",
     ANSWER: "answer",
+    CHANNELS: "channels",
+    READINGS: "readings",
 }
 
 EVENTS = (
@@ -81,6 +84,9 @@ UNEVEN = 1  # some value was known for less time than observed_s says
 STEPPED = 2  # the clock was set within the interval
 CUT = 4  # the agent stopped before the interval ended
 QUALITIES = ("uneven", "stepped", "cut")
+
+# Bits of the doubt about a reading, from the lowest on.
+READING_DOUBTS = ("gap", "stale", "invalid", "overrange")
 
 # Quantity, unit, and the power of ten of one count: what `birth` tells a consumer.
 POINTS = (
@@ -258,6 +264,19 @@ COLUMNS = {
         ("answer", TEXT, True),
         ("detail", TEXT, False),
     ),
+    # What the readings of a sensor that is logged whole are called, until other channels are told.
+    CHANNELS: (
+        ("sensor", TEXT, True),
+        ("first", UINT, True),  # place of the first of these among its channels
+        ("channels", LIST, True),  # name, unit; again and again
+    ),
+    # One poll of such a sensor, in thousandths of the channels' units.
+    READINGS: (
+        ("sensor", TEXT, True),
+        ("first", UINT, True),
+        ("values_milli", LIST, True),
+        ("doubt", UINT, False),  # bits, see READING_DOUBTS
+    ),
 }
 
 # Where an entry's columns begin, and the header's places.
@@ -278,6 +297,8 @@ _CODES = 256
 _LIMIT = 1 << 63
 _BELOW = {UINT: _LIMIT, INT: _LIMIT, INSTANT: _LIMIT >> 1, MASK: 8}
 _LOWEST = {INT: -_LIMIT}
+# In CBOR an integer takes no more, and neither does a letter, its share of the head included.
+_LONGEST_INT, _LONGEST_LETTER = 9, 9
 
 
 def compose(record_type: int, at: "tuple[Item, ...]", values: "dict[str, Item]") -> "Entry":
@@ -302,6 +323,62 @@ def check(entry: "Item") -> None:
 
     Types and columns that come with a later version pass if they are of the permitted kinds.
     """
+    if not _is_sound(entry):
+        _refuse(entry)
+
+
+def _is_sound(entry: "Item") -> bool:
+    """Whether this is an entry without any doubt; where there is one, `_refuse` looks closer.
+
+    Backlogs of millions of records pass here, so that each column costs one step.
+    """
+    if type(entry) is not list or len(entry) < FIRST or type(entry[TYPE]) is not int:
+        return False
+    specs, needed = _SPECS.get(entry[TYPE], ((), 0))
+    if not needed <= len(entry) <= len(specs):
+        return False
+    room = MAX_BYTES - _LONGEST_INT * (len(entry) + 1)
+    for spec, value in zip(specs, entry):
+        kind = type(value)
+        if kind is int:
+            fits = spec[0] <= value < spec[1]
+        elif value is None:
+            fits = not spec[2]
+        else:
+            fits = kind is spec[3] and (kind is not list or _is_sound_list(value, spec[4]))
+            room -= _room_of(value) if fits else 0
+        if not fits:
+            return False
+    return room >= 0
+
+
+def _is_sound_list(values: "Entry", of_quantities: bool) -> bool:
+    """Whether it is flat without any doubt and, if it has to be, of quantities."""
+    if not of_quantities:
+        return _is_flat(values)
+    if len(values) % 3:
+        return False
+    for at in range(0, len(values), 3):
+        value, exponent = values[at + 1], values[at + 2]
+        if type(values[at]) is not str or type(value) is not int:
+            return False
+        if exponent is None:
+            if not -_LIMIT <= value < _LIMIT:
+                return False
+        elif type(exponent) is not int or not -1074 <= exponent <= 971 or abs(value) >= 1 << 53:
+            return False
+    return True
+
+
+def _room_of(value: "Item") -> int:
+    """No fewer bytes than text, bytes or a flat list take in CBOR beyond those of an integer."""
+    if type(value) is not list:
+        return _LONGEST_LETTER * len(value)
+    letters = "".join([each for each in value if type(each) is str])
+    return _LONGEST_INT * len(value) + _LONGEST_LETTER * len(letters)
+
+
+def _refuse(entry: "Item") -> None:
     if type(entry) is not list or len(entry) < FIRST:
         raise ValueError(f"{short(entry)}; expected an entry of {FIRST} columns or more")
     for place in range(FIRST):
@@ -349,6 +426,19 @@ def trimmed(entry: "Entry") -> "Entry":
 
 def size(item: "Item") -> int:
     """How many bytes the item has in CBOR (RFC 8949, shortest form)."""
+    if type(item) is not list:
+        return _size_of_one(item)
+    total = _head(len(item))
+    for each in item:
+        # Small numbers and nulls are most of what there is.
+        if each is None or (type(each) is int and -24 <= each < 24):
+            total += 1
+        else:
+            total += size(each)
+    return total
+
+
+def _size_of_one(item: "Item") -> int:
     if item is None:
         return 1
     if type(item) is int:
@@ -361,9 +451,7 @@ def size(item: "Item") -> int:
         for key, value in item.items():
             total += size(key) + size(value)
         return total
-    if type(item) is not list:
-        raise ValueError(f"{short(item)}; expected integers, text, bytes, lists, maps, null")
-    return _head(len(item)) + sum(size(each) for each in item)
+    raise ValueError(f"{short(item)}; expected integers, text, bytes, lists, maps, null")
 
 
 def error_exponent(error_us: "int | None") -> "int | None":
@@ -493,7 +581,32 @@ def _expected(what: "What") -> str:
 
 
 def _head(number: int) -> int:
-    for limit, length in ((24, 1), (1 << 8, 2), (1 << 16, 3), (1 << 32, 5)):
-        if number < limit:
-            return length
-    return 9
+    if number < 24:
+        return 1
+    if number < 1 << 8:
+        return 2
+    if number < 1 << 16:
+        return 3
+    return 5 if number < 1 << 32 else 9
+
+
+def _spec(column: "Column") -> "tuple[int, int, bool, type, bool]":
+    """(lowest, below, whether it must be there, what it may be but an integer, whether that is of
+    quantities) of a column.
+    """
+    _, what, required = column
+    if isinstance(what, tuple):
+        return 0, _CODES, required, int, False
+    if what in _BELOW:
+        return _LOWEST.get(what, 0), _BELOW[what], required, int, False
+    return 1, 0, required, {TEXT: str, BYTES: bytes}.get(what, list), what == QUANTITIES
+
+
+def _specs(columns: "tuple[Column, ...]") -> "tuple[tuple[Any, ...], int]":
+    """Of an entry's columns, header and all; and how many of them must be there."""
+    every = _HEADER + columns
+    needed = max([place + 1 for place, column in enumerate(every) if column[2]] + [FIRST])
+    return tuple([_spec(column) for column in every]), needed
+
+
+_SPECS = {number: _specs(columns) for number, columns in COLUMNS.items()}

@@ -26,6 +26,11 @@ from agent.store.segment_files import (
 # showing it.
 SETTLES_NS = 100_000_000
 _BATCH = 256
+# Device, file and CRC of the header of segments that grow: the byte up to which they are on disk.
+_ON_DISK: dict[tuple[int, int, int], int] = {}
+_REMEMBERED = 32
+# What a follower at the end of a lane reads again and again; half of it holds two large frames.
+_NEAR_BYTES = 4 * segment.MAX_PAYLOAD_BYTES
 
 
 def next_seq(root: Path, lane: str) -> int:
@@ -179,12 +184,14 @@ class LaneReader:
         Returns the reason for which seqs between this segment and the next are lost.
         """
         at, seq, watch = segment.HEADER_BYTES, header.first_seq, _Watch()
+        at_end = False
         while True:
             closed = self._listing.goes_on_after(header.first_seq)  # to be asked before reading
             if not closed and not watch.may_differ(os.fstat(fd)):
                 yield None
                 continue
-            start, chunk = at, read(fd, at)
+            start = at
+            chunk = _near(fd, at) if at_end and not (closed or watch.settled) else read(fd, at)
             walker = Walker(chunk, header.seed, seq)
             on_disk = closed
             while (found := _advance(walker, self._wanted)) is not None:
@@ -195,7 +202,7 @@ class LaneReader:
                 if seq <= self._next_seq:
                     continue
                 if not on_disk:
-                    disk.bring_to_disk(fd)
+                    _bring_to_disk(fd, header, start + segment.end_of_bytes(chunk))
                     on_disk = True
                 if payloads:
                     yield self._stored(first, payloads)
@@ -205,6 +212,7 @@ class LaneReader:
                 continue
             if closed:
                 return segment.DAMAGED if walker.torn_records() else segment.MISSING
+            at_end = True
             del chunk, walker  # a quarter of a megabyte, and link has a dozen readers that wait
             yield None
 
@@ -216,6 +224,29 @@ class LaneReader:
     def _lost(self, first: int, last: int, code: int) -> list[Item]:
         self._next_seq = last + 1
         return [Lost(first, last, segment.reason_word(code))]
+
+
+def _near(fd: int, at: int) -> bytes:
+    """What follows while the lane grows record by record: the first zeros are its end, until it has
+    come to rest and the whole segment is looked at once more.
+    """
+    chunk = read(fd, at, _NEAR_BYTES)
+    return chunk if segment.end_of_bytes(chunk) < len(chunk) // 2 else read(fd, at)
+
+
+def _bring_to_disk(fd: int, header: Header, upto: int) -> None:
+    """The segment up to this byte, unless a reader of this process has done so: each costs a flush
+    of the medium, and link has three readers on a lane.
+    """
+    state = os.fstat(fd)
+    place = (state.st_dev, state.st_ino, header.seed)
+    if _ON_DISK.get(place, 0) >= upto:
+        return
+    disk.bring_to_disk(fd)
+    _ON_DISK.pop(place, None)
+    _ON_DISK[place] = upto
+    while len(_ON_DISK) > _REMEMBERED:
+        del _ON_DISK[next(iter(_ON_DISK))]
 
 
 def _advance(walker: Walker, most: int) -> tuple[int, list[bytes]] | None:
@@ -263,12 +294,12 @@ class _Watch:
 
     def __init__(self) -> None:
         self._changed_ns = -1
-        self._settled = False
+        self.settled = False
 
     def may_differ(self, state: os.stat_result) -> bool:
         changed_ns = state.st_mtime_ns
-        if changed_ns == self._changed_ns and self._settled:
+        if changed_ns == self._changed_ns and self.settled:
             return False
-        self._settled = time.time_ns() - changed_ns > SETTLES_NS
+        self.settled = time.time_ns() - changed_ns > SETTLES_NS
         self._changed_ns = changed_ns
         return True

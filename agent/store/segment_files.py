@@ -153,10 +153,10 @@ def walk_to_end(root: Path, fd: int, header: Header) -> End:
     return End(at + walker.at, walker.next_seq, walker.torn_records(), last)
 
 
-def read(fd: int, at: int) -> bytes:
+def read(fd: int, at: int, most: int = LARGEST_SEGMENT_BYTES) -> bytes:
     """The segment's bytes from `at` on; what the medium refuses reads as 0xff, never a frame."""
     parts = []
-    size = min(os.fstat(fd).st_size, LARGEST_SEGMENT_BYTES)
+    size = min(os.fstat(fd).st_size, LARGEST_SEGMENT_BYTES, at + most)
     while at < size:
         try:
             part = os.pread(fd, size - at, at)

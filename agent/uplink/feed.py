@@ -14,8 +14,8 @@ from agent.errors import RecordError
 from agent.store import cbor, entry
 from agent.store.journal import Item, LaneReader, Stored
 
-# A full envelope holds some 150 small records; of histories, packed, 900.
-READ_AHEAD = 160
+# A full envelope holds some 200 small records; of histories, packed, 900.
+READ_AHEAD = 256
 HISTORY_AHEAD = 900
 # Two places of the lane are sent from in turn: its end, and what is resent.
 RUNS = 2

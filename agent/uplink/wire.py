@@ -63,10 +63,10 @@ def envelope(
 ) -> "tuple[Map, int]":
     """The envelope for as many leading `items` as belong together and fit, and how many these are.
 
-    items: ("record", seq, entry) or ("lost", first, last, reason), ascending. limit: bytes of the
-    envelope as CBOR; one record is always taken. Records belong together while their seqs follow
-    each other in one boot. Clock errors are rounded up to a power of two.
-    Raises: ValueError for no items, or for an entry that is none.
+    items: ("record", seq, entry that has passed entry.check) or ("lost", first, last, reason),
+    ascending. limit: bytes of the envelope as CBOR; one record is always taken. Records belong
+    together while their seqs follow each other in one boot. Clock errors are rounded up to a power
+    of two. Raises: ValueError for no items.
     """
     if not items:
         raise ValueError("no items; expected at least one")
@@ -78,14 +78,13 @@ def envelope(
     if items[0][0] == "lost":
         head[LOST] = list(items[0][1:])
         return head, 1
-    entry.check(items[0][2])
     base = _make_base(head, items[0][2])
     room = limit - entry.size(head) - RECORDS_BYTES
-    joined = _joined(items, room)
-    rows = _rows(joined, base, room)
-    taken, body = _packed(joined, base, room) or (0, {})
-    if taken < len(rows) or (taken == len(rows) and entry.size(body) >= entry.size(rows)):
-        taken, body = len(rows), {RECORDS: rows}
+    rows = _rows(items, base, room)
+    taken, body = len(rows), {RECORDS: rows}
+    packed = _packed(_joined(items, room), base, room) if _holds_history(items, taken) else None
+    if packed and (packed[0], entry.size(rows)) > (taken, entry.size(packed[1])):
+        taken, body = packed
     _share_bay(head, body.get(RECORDS, []))
     head.update(body)
     return head, taken
@@ -297,33 +296,50 @@ def _make_base(head: "Map", leading: "Entry") -> "tuple[Item, ...]":
     return mono_us, utc_us, leading[entry.SOURCE], exponent
 
 
-def _joined(items: "list[LaneItem]", room: int) -> "list[Entry]":
-    """The entries of the leading records that may share an envelope: seqs in a row, one boot, and
-    perhaps room for them all. The first always.
+def _joins(items: "list[LaneItem]", place: int) -> bool:
+    """Whether the item at this place, after others that do, shares an envelope with the first:
+    seqs in a row, one boot.
     """
-    joined: "list[Entry]" = []
-    for item in items:
-        if item[0] != "record" or item[1] != items[0][1] + len(joined):
-            break
-        entry.check(item[2])
-        packs = backlog.is_history(item[2])
-        room -= DENSEST_BYTES if packs else entry.size(item[2][entry.FIRST :])
-        if joined and (room < 0 or item[2][entry.BOOT] != items[0][2][entry.BOOT]):
-            break
-        joined.append(item[2])
-    return joined
+    first, item = items[0], items[place]
+    if item[0] != "record" or item[1] != first[1] + place:
+        return False
+    joins: bool = item[2][entry.BOOT] == first[2][entry.BOOT]
+    return joins
 
 
-def _rows(joined: "list[Entry]", base: "tuple[Item, ...]", room: int) -> "list[Entry]":
-    """The leading ones as rows, in at most `room` bytes; the first always."""
+def _rows(items: "list[LaneItem]", base: "tuple[Item, ...]", room: int) -> "list[Entry]":
+    """The leading ones that join as rows, in at most `room` bytes; the first always."""
     rows: "list[Entry]" = []
-    for logged in joined:
-        row = _row(logged, base)
+    for place in range(len(items)):
+        if not _joins(items, place):
+            break
+        row = _row(items[place][2], base)
         room -= entry.size(row)
         if rows and room < 0:
             break
         rows.append(row)
     return rows
+
+
+def _holds_history(items: "list[LaneItem]", taken: int) -> bool:
+    """Whether packing could make room for more than those taken: only histories pack."""
+    near = items[: taken + 1]
+    return any(item[0] == "record" and backlog.is_history(item[2]) for item in near)
+
+
+def _joined(items: "list[LaneItem]", room: int) -> "list[Entry]":
+    """The entries of the leading ones that join, perhaps with room for them all when packed."""
+    joined: "list[Entry]" = []
+    for place, item in enumerate(items):
+        if not _joins(items, place):
+            break
+        # Of a row not exactly, which would cost as much as making it: a byte for each column.
+        packs = backlog.is_history(item[2])
+        room -= DENSEST_BYTES if packs else len(item[2]) - entry.FIRST
+        if joined and room < 0:
+            break
+        joined.append(item[2])
+    return joined
 
 
 def _packed(joined: "list[Entry]", base: "tuple[Item, ...]", room: int) -> "tuple[int, Map] | None":

@@ -18,7 +18,8 @@ from agent.store import cbor, entry
 from agent.store.entries import Key
 from agent.uplink import wire
 from agent.uplink.consumer import Received
-from agent.uplink.waveforms import Assembler, Whole, comtrade, opened
+from agent.uplink.waveforms import Assembler, Whole
+from agent.waveform import comtrade, opened
 from tests.agent.stories import STAMP, cut, golden, simulated, stored, told, wired
 
 FAULT = Happening("fault", 0.8, 0.1, kind="BC")

@@ -13,7 +13,7 @@ from agent.recorder import Story
 from agent.sensors.simulated import Happening
 from agent.store import wave_orders
 from agent.store.record_files import DROPPED, LOST, NOT_SENT, STORED, Limits, RecordFiles, held
-from agent.uplink.waveforms import opened
+from agent.waveform import opened
 from tests.agent.stories import AMPLE, STAMP, cut, simulated, stored, told, wired
 
 

@@ -210,3 +210,49 @@ def test_any_list_is_an_entry_or_one_error(logged: list[Any]) -> None:
     except ValueError:
         with pytest.raises(RecordError):
             entries.delivered_json(logged, entries.Key("n", 1, "a", 1))
+
+
+ITEMS = st.none() | st.integers(-(1 << 63), (1 << 63) - 1) | st.text() | st.binary()
+LISTS = st.lists(ITEMS, max_size=3) | st.lists(
+    st.tuples(st.text(max_size=3), st.integers() | st.text(max_size=3), st.none() | st.integers())
+).map(lambda triples: [each for triple in triples for each in triple])
+WHOLES: dict[int, list[Any]] = {
+    entry.EVENT: [1, 0],
+    entry.BLIND: [None, "restart"],
+    entry.AUDIT: ["started", None, "ok"],
+    entry.TIMEMAP: [None, 5, "set"],
+    entry.HEAD: ["a", 7, bytes(32), bytes(8), bytes(64)],
+    entry.WAVE: ["r", 0, 1, bytes(1800), bytes(32)],
+    entry.METRICS: ["link", ["depth", 3]],
+    entry.WHY: ["a", 7, ["ia", 5, -3, "veto", "inrush", None, "n", 4, None]],
+}
+
+
+@given(
+    st.sampled_from(sorted(WHOLES)),
+    st.lists(st.tuples(st.integers(0, 14), ITEMS | LISTS), max_size=3),
+    st.lists(ITEMS, max_size=25),
+)
+def test_what_passes_at_a_glance_also_passes_the_closer_look(
+    kind: int, changes: list[tuple[int, Any]], more: list[Any]
+) -> None:
+    logged: list[Any] = [kind, 3, 5_000_000, 1_795_478_400_000_000, 2, 1024, *WHOLES[kind], *more]
+    for place, value in changes:
+        logged[place % len(logged)] = value
+    if entry._is_sound(logged):
+        entry._refuse(logged)
+
+
+def test_an_entry_as_long_as_may_be_is_told_from_one_a_byte_longer() -> None:
+    def audit(length: int) -> list[Any]:
+        return [entry.AUDIT, 3, 5_000_000, 1_795_478_400_000_000, 2, 1024, "x" * length]
+
+    room = entry.MAX_BYTES - len(cbor.dumps(audit(4000))) + 4000
+    entry.check(audit(room))
+    with pytest.raises(ValueError, match="4097 bytes; expected at most 4096"):
+        entry.check(audit(room + 1))
+
+
+@given(st.lists(ITEMS | st.lists(ITEMS, max_size=30), max_size=30))
+def test_the_size_is_what_cbor_takes(items: list[Any]) -> None:
+    assert entry.size(items) == len(cbor.dumps(items, max_bytes=1 << 20))

@@ -375,3 +375,11 @@ def test_random_damage_is_walked_alike_on_both_interpreters(
         assert (result["at"], result["next_seq"]) == (walker.at, walker.next_seq)
         assert result["torn"] == walker.torn_records()
         assert all(str(frame) in case["body"] for frame in result["frames"])
+
+
+@given(st.integers(0, 9000), st.binary(max_size=40), st.integers(0, 20_000))
+def test_the_zeros_at_the_end_are_found_as_rstrip_finds_them(
+    before: int, middle: bytes, after: int
+) -> None:
+    buffer = bytes(before) + middle + bytes(after)
+    assert segment.end_of_bytes(buffer) == len(buffer.rstrip(b"\0"))

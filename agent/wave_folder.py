@@ -19,7 +19,8 @@ from agent.errors import RecordError
 from agent.store import cbor, disk, entry
 from agent.store.entries import Key
 from agent.uplink.consumer import Delivered, Received
-from agent.uplink.waveforms import LANE, Assembler, Torn, Whole, comtrade, opened
+from agent.uplink.waveforms import LANE, Assembler, Torn, Whole
+from agent.waveform import comtrade, opened
 
 PARTS = ".parts"
 

@@ -8,9 +8,10 @@ import pytest
 
 from agent.errors import StoreError
 from agent.uplink.consumer import Delivered
-from agent.uplink.wave_folder import PARTS, WaveFolder
-from agent.uplink.waveforms import comtrade, opened
-from tests.agent.uplink.test_waveforms import NAME, lost, packed, part, record
+from agent.wave_folder import PARTS, WaveFolder
+from agent.waveform import comtrade, opened
+from tests.agent.test_waveform import packed
+from tests.agent.uplink.test_waveforms import NAME, lost, part, record
 
 DATA = packed("a-fault-of-two-channels")
 PARTS_OF_IT = record(DATA, size=100)
@@ -37,7 +38,7 @@ def test_a_listener_killed_before_it_wrote_the_file_writes_it_when_it_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr("agent.uplink.wave_folder.comtrade", lambda _: 1 / 0)
+        broken.setattr("agent.wave_folder.comtrade", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             WaveFolder(tmp_path).take(PARTS_OF_IT)
     assert not (tmp_path / WHERE).exists()
