@@ -65,6 +65,11 @@ class _Open:
     digest: bytes | None = None
     size: int = 0
 
+    def lacks(self, first: int, last: int) -> bool:
+        """Whether some part of first..last has not come; costs what is here, not what is told."""
+        first, last = max(0, first), min(self.parts - 1, last)
+        return sum(first <= part <= last for part in self.bodies) < last - first + 1
+
 
 class Assembler:
     """Parts in, whole records out. Pure."""
@@ -125,13 +130,7 @@ class Assembler:
         hit = [
             key
             for key, open_ in self._open.items()
-            if key[:3] == place
-            and key[4] <= last
-            and first < key[4] + open_.parts
-            and any(
-                seq - key[4] not in open_.bodies
-                for seq in range(max(first, key[4]), min(last, key[4] + open_.parts - 1) + 1)
-            )
+            if key[:3] == place and open_.lacks(first - key[4], last - key[4])
         ]
         return [self._end(key, why) for key in hit]
 
