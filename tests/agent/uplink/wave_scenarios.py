@@ -2,11 +2,11 @@
 
 The reader is written from the description in ftu.cddl and shares nothing with the code: bits as a
 string of letters, one after the other.
-Portable, but for the reader.
+Portable.
 """
 
 import struct
-import zlib
+from binascii import crc32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ CHANNELS = {
 def read(data: bytes) -> "dict[str, Any]":
     """What packed bytes hold, by the description; raises on anything that it does not foresee."""
     assert data[:5] == b"FTUW\x01"
-    assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "big")
+    assert crc32(data[:-4]) == int.from_bytes(data[-4:], "big")
     size = int.from_bytes(data[5:9], "big")
     head = list(data[9 : 9 + size])
     told: "dict[str, Any]" = {
@@ -88,7 +88,8 @@ def read(data: bytes) -> "dict[str, Any]":
         samples.append(channel(letters, count, told["tuned"]))
         body = body[4 + length :]
     assert not body
-    return {**told, "runs": runs, "channels": channels, "notes": notes.hex(), "samples": samples}
+    told.update(runs=runs, channels=channels, notes=notes.hex(), samples=samples)
+    return told
 
 
 def channel(letters: str, count: int, c: int) -> "list[int]":
