@@ -12,13 +12,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__
-from agent.clock import Clock
+from agent.clock import Clock, Stamp
 from agent.errors import AgentError, SensorError, SiteError, StoreError
 from agent.heartbeat import beat
 from agent.site import Bay, SiteFile, load
@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.store.journal import Journal
     from agent.store.record_files import Limits as RecordLimits
     from agent.uplink.publisher import Publisher
+    from agent.wave_lane import WaveLane
 
 GUARD_LANES, LINK_LANES = "ahw", "sx"
 # What tells of the past; waveforms are large and tell nothing that the alarms do not.
@@ -133,12 +134,14 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
         readings=ReadingLog(logged) if logged else None,
         live_us=round(site.uplink.live_ms * 1000),
         records=partial(_record_writer, site),
+        waves=partial(_wave_lane, site, journal),
         shadow=Shadow(ShadowStore(Documents(data_dir, "shadow"), site.bays).look),
     )
 
 
 def _record_writer(site: SiteFile) -> RecordWriter:
     from agent.record_writer import RecordWriter
+    from agent.store import wave_orders
     from agent.store.record_files import FOLDER, RecordFiles
 
     folder = site.device.data_dir / FOLDER
@@ -146,7 +149,22 @@ def _record_writer(site: SiteFile) -> RecordWriter:
         lambda: RecordFiles(folder, record_limits(site)),
         station=f"{site.site.name} {site.device.id}",
         offset_min=offset_min(site.site.time_zone),
+        sent="ask" if site.uplink.broker is None else site.uplink.waveforms,
+        orders=site.device.data_dir / wave_orders.FOLDER,
     )
+
+
+def _wave_lane(site: SiteFile, journal: Journal, tell: Callable[[str, str], None]) -> WaveLane:
+    from agent.store import wave_orders
+    from agent.wave_lane import WaveLane
+
+    def parts(name: str, data: bytes, stamp: Stamp) -> Iterator[list[Any]]:
+        from agent.record_packed import parts  # with numpy, which meters do not need
+
+        return parts(name, data, stamp)
+
+    folder = site.device.data_dir / wave_orders.FOLDER
+    return WaveLane(journal, folder, parts=parts, tell=tell)
 
 
 def record_limits(site: SiteFile) -> RecordLimits:
@@ -240,11 +258,18 @@ def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
     from agent.drill import Drills
     from agent.link import Link
     from agent.outage.projection import Projection
+    from agent.record_requests import RecordRequests
+    from agent.store import record_files, wave_orders
 
     log = site.device.data_dir / "log"
     journal = open_log(site, LINK_LANES)
     key = _device_key(site)
     sections = {bay.name: bay.section for bay in site.bays}
+    requests = RecordRequests(
+        records=site.device.data_dir / record_files.FOLDER,
+        orders=site.device.data_dir / wave_orders.FOLDER,
+        log=log,
+    )
     return Link(
         log=log,
         journal=journal,
@@ -262,6 +287,7 @@ def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
             stamp=clock.stamp,
             now_us=clock.now_us,
         ),
+        requests=requests,
         heads=None if key is None else _heads(site, clock, log, journal, key),
     )
 

@@ -211,13 +211,21 @@ def _add_listen(verbs: Verbs) -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--ack", action="store_true", help="acknowledge what was printed")
+    parser.add_argument(
+        "--waveforms", type=Path, metavar="DIR", help="waveform records as COMTRADE, SITE/NODE/NAME"
+    )
 
 
 def _listen(chosen: argparse.Namespace) -> int:
     from agent import listen
 
     return listen.run(
-        chosen.broker, chosen.consumer, chosen.state, as_json=chosen.json, ack=chosen.ack
+        chosen.broker,
+        chosen.consumer,
+        chosen.state,
+        as_json=chosen.json,
+        ack=chosen.ack,
+        waveforms=chosen.waveforms,
     )
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from agent.reading_log import ReadingLog
     from agent.record_writer import RecordWriter
     from agent.recorder import Recorder, Story
+    from agent.wave_lane import WaveLane
 
 # An hour of the busiest feeder; beyond it the oldest why and then the oldest event is given up,
 # counted and told.
@@ -57,7 +58,7 @@ class Guard:
     history: makes means and extremes of what is measured. readings: logs them one by one. live_us:
     how often link hears what is measured. records: what brings waveform records to disk, made when
     a source of samples is first seen; None: they are not kept. shadow: other settings that decide
-    beside these.
+    beside these. waves: brings ordered records into lane w, told how to tell an audit.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Guard:
         live_us: int = METER_PERIOD_US,
         records: Callable[[], RecordWriter] | None = None,
         shadow: Shadow | None = None,
+        waves: Callable[[Callable[[str, str], None]], WaveLane] | None = None,
     ) -> None:
         self._sensors = sensors
         self._wire = wire
@@ -92,6 +94,7 @@ class Guard:
         self._live_us = live_us
         self._records = records
         self._shadow = shadow
+        self._waves = None if waves is None else waves(self._audit_now)
         self._keeper: RecordWriter | None = None
         self._recorders: dict[str, Recorder] = {}
         self._seeing = past is None
@@ -152,12 +155,17 @@ class Guard:
             self._map_time()
             self._tell_of_records()
             self._tell_of_shadow()
+            self._send_waves()
             self._retry()
             try:
                 self._journal.sync()
+                if self._waves is not None:
+                    self._waves.flushed()
                 self._memory.follow()
             except StoreError as error:
                 self._cannot_write(error)
+                if self._waves is not None:
+                    self._waves.refused()
             self._tell_metrics()
 
     def _tell_metrics(self) -> None:
@@ -260,17 +268,29 @@ class Guard:
             self._hand_over(story)
 
     def _hand_over(self, story: Story) -> None:
+        keeper = self._record_keeper()
+        if keeper is not None:
+            keeper.take(story, self._clock.stamp(story.sample_us(story.mark.index)))
+
+    def _record_keeper(self) -> RecordWriter | None:
+        """What brings records to disk, and back; made when it is first needed."""
         if self._keeper is None and self._records is not None:
             self._keeper = self._records()
-        if self._keeper is not None:
-            self._keeper.take(story, self._clock.stamp(story.sample_us(story.mark.index)))
+        return self._keeper
+
+    def _send_waves(self) -> None:
+        """Some of what is ordered, into lane w."""
+        if self._waves is not None:
+            stamp = self._clock.stamp(self._clock.now_us())
+            if self._waves.step(self._record_keeper, stamp):
+                self._live.send({"grew": "w"})
 
     def _tell_of_records(self) -> None:
         """What became of records, in lane h."""
         for told in self._keeper.told() if self._keeper is not None else ():
             if told.what != STORED:
                 say(f"{told.what.replace('_', ' ')}: {told.detail}")
-            self._audit(told.what, told.detail, self._clock.now_us())
+            self._audit_now(told.what, told.detail)
 
     def _tell_of_shadow(self) -> None:
         """Where other settings say otherwise, in lane h."""
@@ -278,6 +298,9 @@ class Guard:
             say(f"{told.what.replace('_', ' ')}: {told.detail}")
             t_us = self._clock.now_us() if told.t_us is None else told.t_us
             self._audit(told.what, told.detail, t_us)
+
+    def _audit_now(self, what: str, detail: str) -> None:
+        self._audit(what, detail, self._clock.now_us())
 
     def _audit(self, what: str, detail: str, t_us: int) -> None:
         """Into lane h, with the next flush."""

@@ -30,6 +30,7 @@ from agent.uplink.status import Status
 if TYPE_CHECKING:
     from agent.drill import Drills
     from agent.heads import Heads
+    from agent.record_requests import RecordRequests
 
 # The log is read when guard says it grew; this often it is read anyway, should a word be lost.
 LOOK_PERIOD_S = 0.5
@@ -40,8 +41,8 @@ class Link:
     """Tails lanes a and h into the outage projection, writes lane s, runs drills and the uplink.
 
     stamp: an instant's UTC with source and error, of this boot; section_of: a bay's section.
-    drills: runs them, into lane x. heads: vouches for what is in the log. metrics_file: for
-    Prometheus; None: there is none.
+    drills: runs them, into lane x. requests: finds and orders waveform records. heads: vouches for
+    what is in the log. metrics_file: for Prometheus; None: there is none.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Link:
         stamp: Callable[[], Stamp],
         data_dir: Path,
         drills: Drills | None = None,
+        requests: RecordRequests | None = None,
         heads: Heads | None = None,
         metrics_file: Path | None = None,
     ) -> None:
@@ -66,6 +68,7 @@ class Link:
         self._stamp = stamp
         self._data_dir = data_dir
         self._drills = drills
+        self._requests = requests
         self._metrics = LinkMetrics(
             log=log,
             journal=journal,
@@ -174,7 +177,7 @@ class Link:
             return []
         self._projection.observed(entries.entry_stamp(decoded).utc_us)
         if decoded[0] == entry.AUDIT:
-            self._hear_of_settings(decoded)
+            self._hear_audit(decoded)
         if decoded[0] != entry.EVENT:
             return []
         try:
@@ -190,13 +193,17 @@ class Link:
             say(f"lane a: {error}")
             return []
 
-    def _hear_of_settings(self, decoded: list[Any]) -> None:
-        """Guard says in lane a which version it judges by; the uplink tells it in `birth`."""
+    def _hear_audit(self, decoded: list[Any]) -> None:
+        """Guard says in lane a which settings it judges by, which `birth` tells; in lane h what
+        became of waveform records.
+        """
         try:
             what, detail = entries.entry_audit(decoded)
         except RecordError:
             self.refused += 1
             return
+        if self._requests is not None:
+            self._requests.heard(what, detail)
         ruling, told, _ = detail.partition(" in force")
         if self._publisher is not None and what.startswith("settings_") and told:
             self._publisher.settings_in_force(ruling)
@@ -219,11 +226,13 @@ class Link:
             error_us=stamp.error_us,
         )
 
-    def _asked(self, token: str, what: str, of: str | None) -> None:  # noqa: ARG002  of a record
+    def _asked(self, token: str, what: str, of: str | None) -> None:
         """A question over the uplink, answered in lane s."""
         answer, detail = "unknown", None
         if what == "probe" and self._publisher is not None:
             answer, detail = "here", _how_it_stands(self._publisher.status)
+        if what == "record" and self._requests is not None:
+            answer, detail = self._requests.answer(of)
         logged = entries.answer_entry(self._stamp(), token, what, answer, detail)
         self._store(cbor.dumps(logged))
 

@@ -26,6 +26,7 @@ from agent.uplink.consumer import (
     State,
     listen,
 )
+from agent.wave_folder import WaveFolder
 
 _SHOWN_APART = ("t", "clock", "key")
 _SENTENCES: dict[object, Callable[[Mapping[str, Any]], str]] = {
@@ -35,22 +36,35 @@ _SENTENCES: dict[object, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def run(url: str, name: str, state: Path | None, *, as_json: bool, ack: bool) -> int:
+def run(
+    url: str,
+    name: str,
+    state: Path | None,
+    *,
+    as_json: bool,
+    ack: bool,
+    waveforms: Path | None = None,
+) -> int:
     """Print everything that terminals say, until SIGTERM or Ctrl-C.
 
-    A record is printed and flushed before its marks are on disk and before it is acknowledged.
+    A record is printed and flushed, and a part of a waveform is on disk, before its marks are and
+    before it is acknowledged. waveforms: the folder for waveform records.
     """
     parse_broker(url)
     try:
         consumer = Consumer(name, state, ack=ack, tell=_tell)
     except ValueError as error:
         raise UsageError("--consumer", str(error)) from error
-    asyncio.run(_until_signal(url, consumer, _json if as_json else _text))
+    folder = None if waveforms is None else WaveFolder(waveforms)
+    asyncio.run(_until_signal(url, consumer, _json if as_json else _text, folder))
     return 0
 
 
 async def _until_signal(
-    url: str, consumer: Consumer, shown: Callable[[Delivered], str | None]
+    url: str,
+    consumer: Consumer,
+    shown: Callable[[Delivered], str | None],
+    folder: WaveFolder | None,
 ) -> None:
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
@@ -62,6 +76,8 @@ async def _until_signal(
                 lines = [line for each in batch if (line := shown(each)) is not None]
                 sys.stdout.write("".join(f"{line}\n" for line in lines))
                 sys.stdout.flush()
+                for told_of in folder.take(batch) if folder is not None else ():
+                    _tell(told_of)
 
 
 def told(delivered: Delivered) -> dict[str, object]:
@@ -116,7 +132,7 @@ def _key(delivered: Received) -> dict[str, object]:
 
 
 def _text(delivered: Delivered) -> str | None:
-    """One line a person reads; the reasons of lane h are for machines and left out."""
+    """One line a person reads; reasons and parts of waveforms are for machines and left out."""
     line = _sentence(delivered)
     # Who has a node's rights at the broker has none over the reader's terminal.
     return line and one_line(line)
@@ -131,7 +147,7 @@ def _sentence(delivered: Delivered) -> str | None:
     if isinstance(delivered, Birth | State):
         return f"{delivered.site}/{delivered.node}  {_presence(delivered)['event']}"
     where = f"{delivered.site}/{delivered.key.node}"
-    if delivered.entry[0] == entry.WHY:
+    if delivered.entry[0] in (entry.WHY, entry.WAVE):
         return None
     try:
         return f"{where}  {line(delivered.entry)}"

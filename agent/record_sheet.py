@@ -21,8 +21,6 @@ def sheet_of(
 ) -> Sheet:
     """The record of these notes. offset_min: of the place's own time to UTC."""
     pieces = list(spans)
-    rate = notes.layout.rate_hz
-    over, under = (0, 1) if rate is None else (1_000_000 * rate.denominator, rate.numerator)
     return Sheet(
         stem=stem,
         station=station,
@@ -30,7 +28,8 @@ def sheet_of(
         nominal_hz=notes.wired[0][0].frequency_hz if notes.wired else 50,
         counts=[counts for _, _, counts in pieces],
         positions=[first - notes.mark.index for first, _, _ in pieces],
-        stamps_us=[start_us + first * over // under for first, start_us, _ in pieces],
+        origin=notes.mark.index,
+        starts_us=[start_us for _, start_us, _ in pieces],
         begin=notes.stamp,
         trigger_us=cause(notes.told).t_us,
         offset_min=offset_min,

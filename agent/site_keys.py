@@ -342,6 +342,13 @@ UPLINK = Table(
             "`puback` takes the broker's word for the consumers': weaker, and said so in `birth`",
             "consumer",
         ),
+        Key(
+            "waveforms",
+            OneOf(("ask", "alarms", "all")),
+            "which records are sent unasked; a fault takes 20 to 50 kB, on a slow link a day's "
+            "history, so `ask` sends what a consumer asks for",
+            "ask",
+        ),
         Key("username", Text(), "user at the broker", None),
         Key("password_file", File(), "file whose first line is the password", None),
         Key(

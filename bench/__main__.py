@@ -17,6 +17,7 @@ from bench.table import HEAD, Bench, Row, line, missed
 BENCHES: tuple[str, ...] = (
     "detection",
     "records",
+    "waves",
     "log",
     "evidence",
     "wire",

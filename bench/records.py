@@ -1,10 +1,10 @@
 """Waveform records of six bays of eight channels at 12.8 kHz: bytes, processor, and who waits.
 
 Guard is fed in real time, a block of a quarter cycle every 5 ms, with a fault in two bays every
-two seconds, in turn without records, with them, and with a shadow set of settings beside. Told is
-how long guard took for a block, alarms and their flush to disk included, on a machine that may be
-busy with other things: the runs alternate, so that a busy moment hits them all alike. Files lie
-below build/, on the disk of the tree.
+two seconds, in turn without records, with them, with a shadow set of settings beside, and with
+every record packed and brought into lane w. Told is how long guard took for a block, alarms and
+their flush to disk included, on a machine that may be busy with other things: the runs alternate,
+so that a busy moment hits them all alike. Files lie below build/, on the disk of the tree.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from agent.detect.settings import Settings, defaults
 from agent.guard import Guard
 from agent.history import History, quarter_of
 from agent.live import LiveSender
+from agent.record_packed import parts
 from agent.record_replay import again, load
 from agent.record_writer import RecordWriter
 from agent.records import Block
@@ -31,6 +32,7 @@ from agent.shadow import Shadow
 from agent.store.journal import Journal
 from agent.store.record_files import Limits, RecordFiles
 from agent.supply_memory import SupplyMemory
+from agent.wave_lane import WaveLane
 from bench.detection import BLOCK, LAYOUT, RATE, ROLES, Array, detector, waves
 from bench.table import Row
 
@@ -53,7 +55,7 @@ def rows(quick: bool) -> Iterator[Row]:
     samples = _faulted(waves(PERIOD_S, load_amps=180.0))
     Path("build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir="build") as name:
-        runs: dict[str, list[Run]] = {"without": [], "with": [], "shadow": []}
+        runs: dict[str, list[Run]] = {"without": [], "with": [], "shadow": [], "sent": []}
         for turn in range(turns):
             for how, kept in runs.items():
                 folder = Path(name) / f"{how}-{turn}"
@@ -64,7 +66,8 @@ def rows(quick: bool) -> Iterator[Row]:
         last = runs["with"][0]
         yield from _sizes(last)
         for words, tells, quantile in _ASKED:
-            bare, own, beside = (_quantile(each, quantile, tells=tells) for each in runs.values())
+            told = [_quantile(each, quantile, tells=tells) for each in runs.values()]
+            bare, own, beside, sent = told
             yield Row(
                 what=f"  guard's time for a block of 5 ms, {words}",
                 value=own,
@@ -77,6 +80,13 @@ def rows(quick: bool) -> Iterator[Row]:
                 value=beside,
                 unit="ms",
                 reference="without both, ms",
+                reference_value=bare,
+            )
+            yield Row(
+                what=f"  with records that are sent, {words}",
+                value=sent,
+                unit="ms",
+                reference="without records, ms",
                 reference_value=bare,
             )
         begin = time.process_time()
@@ -140,7 +150,14 @@ def _live(folder: Path, samples: Array, seconds: int, how: str) -> Run:
     writers: list[_Writer] = []
 
     def writer() -> RecordWriter:
-        writers.append(_Writer(lambda: RecordFiles(folder / "records", LIMITS), station="bench"))
+        writers.append(
+            _Writer(
+                lambda: RecordFiles(folder / "records", LIMITS),
+                station="bench",
+                sent="all" if how == "sent" else "ask",
+                orders=folder / "waves",
+            )
+        )
         return writers[-1]
 
     own = detector()
@@ -148,7 +165,7 @@ def _live(folder: Path, samples: Array, seconds: int, how: str) -> Run:
         bay.name: replace(defaults(bay), phase_pickup_amps=2000.0) for bay, _, _ in own.wired
     }
     shadow = Shadow(lambda: others) if how == "shadow" else None
-    with Journal.open(folder / "log", "ah") as journal:
+    with Journal.open(folder / "log", "ahw") as journal:
         guard = Guard(
             sensors=[],
             wire=lambda _: own,
@@ -161,6 +178,7 @@ def _live(folder: Path, samples: Array, seconds: int, how: str) -> Run:
             history=History(quarter_of),
             records=None if how == "without" else writer,
             shadow=shadow,
+            waves=lambda tell: WaveLane(journal, folder / "waves", parts=parts, tell=tell),
         )
         took = _fed(guard, samples, seconds)
         if shadow is not None:
@@ -188,5 +206,7 @@ def _fed(guard: Guard, samples: Array, seconds: int) -> list[float]:
         if number % (RATE // BLOCK) == 0:
             guard._tell_of_records()  # noqa: SLF001  as its flush does
             guard._tell_of_shadow()  # noqa: SLF001
+            guard._send_waves()  # noqa: SLF001
             guard._journal.sync()  # noqa: SLF001
+            guard._waves.flushed()  # type: ignore[union-attr]  # noqa: SLF001
     return took[RATE // BLOCK :]  # the first second fills windows and imports

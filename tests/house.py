@@ -152,11 +152,13 @@ class Agent:
 class Consumer:
     """`ftu-agent listen` as a real process, with its marks and its output kept."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, waveforms: Path | None = None) -> None:
         self._out = folder / "received.jsonl"
         self._said = folder / "consumer.log"
         self._command = [sys.executable, "-m", "agent", "listen", "--broker", url, "--json"]
         self._command += ["--ack", "--state", str(folder / "marks")]
+        if waveforms is not None:
+            self._command += ["--waveforms", str(waveforms)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

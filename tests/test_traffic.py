@@ -38,6 +38,7 @@ RULES = {
     "e/a": "envelope",
     "e/h": "envelope",
     "e/s": "envelope",
+    "e/w": "envelope",
     "e/x": "envelope",
     "ack/scada": "ack",
     "_host/scada": "state",
@@ -66,6 +67,7 @@ earthing = "resonant"
 rating_amps = 400
 [uplink]
 broker = "{broker}"
+waveforms = "alarms"
 [outage]
 plans = ["plan.toml"]
 """

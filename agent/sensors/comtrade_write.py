@@ -33,9 +33,11 @@ class Sheet:
     """A record to be written.
 
     counts: pieces of shape (channels, n), one after another; positions: index of each piece's
-    first sample since the record's first; stamps_us: its instant, since that too. begin: of the
-    first sample; trigger_us: after it. offset_min: of the place's own time to UTC. inf: lines of
-    the information file; hdr: text for people.
+    first sample since the record's first, which is the sample `origin` of its stream; starts_us:
+    instant of the stream's index 0 by each piece's axis, since the record's first sample. So a
+    sample's stamp does not depend on how the pieces are cut. begin: of the first sample;
+    trigger_us: after it. offset_min: of the place's own time to UTC. inf: lines of the information
+    file; hdr: text for people.
     """
 
     stem: str
@@ -44,7 +46,8 @@ class Sheet:
     nominal_hz: int
     counts: Sequence[Counts]
     positions: Sequence[int]
-    stamps_us: Sequence[int]
+    origin: int
+    starts_us: Sequence[int]
     begin: Stamp
     trigger_us: int
     offset_min: int
@@ -117,11 +120,12 @@ def rows(sheet: Sheet, encoding: str) -> Iterator[bytes]:
     """The samples (.dat), up to ROWS at a time: number, microseconds, counts."""
     rate = sheet.layout.rate_hz
     over, under = (0, 1) if rate is None else (1_000_000 * rate.denominator, rate.numerator)
-    for counts, first, stamp_us in zip(sheet.counts, sheet.positions, sheet.stamps_us, strict=True):
+    for counts, first, start_us in zip(sheet.counts, sheet.positions, sheet.starts_us, strict=True):
+        whole_us, rest = divmod((sheet.origin + first) * over, under)  # beyond 64 bits in years
         for begin in range(0, counts.shape[1], ROWS):
             some = counts[:, begin : begin + ROWS]
             numbers = np.arange(begin, begin + some.shape[1], dtype=np.int64)
-            stamps = stamp_us + numbers * over // under
+            stamps = start_us + whole_us + (rest + numbers * over) // under
             yield _encoded(numbers + first + 1, stamps, some, encoding)
 
 

@@ -184,6 +184,11 @@ def entry_audit(logged: Entry) -> tuple[str, str]:
     return named["what"], named.get("detail", "")
 
 
+def wave_entry(stamp: Stamp, values: Mapping[str, Any]) -> Entry:
+    """A part of a waveform record. Raises: ValueError, as entry.compose."""
+    return entry.compose(entry.WAVE, _at(stamp), dict(values))
+
+
 def drill_entry(stamp: Stamp, values: Mapping[str, Any]) -> Entry:
     """Word of a drill; `values` by the names of entry.COLUMNS. Raises: ValueError."""
     texts = {name: _text(each) for name, each in values.items() if isinstance(each, str)}
@@ -487,6 +492,11 @@ def _exact(value: float | str) -> tuple[int | str | None, int | None]:
         return int(value), None
     if not math.isfinite(value) or (value == 0 and math.copysign(1, value) < 0):
         return repr(float(value)), 0
+    return exact(value)
+
+
+def exact(value: float) -> tuple[int, int]:
+    """(m, n) of a finite float, with m * 2^n equal to it to the last bit."""
     if value == int(value) and abs(value) < _LARGEST_COUNT:
         return int(value), 0
     fraction, exponent = math.frexp(value)

@@ -22,6 +22,8 @@ from agent.store import disk
 
 # What becomes of a record, as an audit of lane h calls it.
 STORED, DROPPED, LOST = "record_stored", "records_dropped", "record_lost"
+# And of its way to the consumers: it stands in lane w from seq to seq, or cannot be brought there.
+IN_LANE, NOT_SENT = "record_in_lane", "record_not_sent"
 
 FOLDER = "records"
 EXTENSION = ".cff"
@@ -64,6 +66,11 @@ def named(number: int, utc_us: int, bay: str) -> str:
     return f"{number:06d}-{at:%Y%m%dT%H%M%S}{utc_us // 1000 % 1000:03d}Z-{bay}"
 
 
+def is_name(text: str) -> bool:
+    """Whether a record may be called so: nothing that could lead out of the folder."""
+    return _NAME.fullmatch(text) is not None
+
+
 def held(folder: Path) -> list[Held]:
     """The records that are there, oldest first; none where there is no folder."""
     try:
@@ -71,8 +78,7 @@ def held(folder: Path) -> list[Held]:
             files = [
                 Held(entry.name.removesuffix(EXTENSION), entry.stat().st_size)
                 for entry in found
-                if entry.name.endswith(EXTENSION)
-                and _NAME.fullmatch(entry.name.removesuffix(EXTENSION))
+                if entry.name.endswith(EXTENSION) and is_name(entry.name.removesuffix(EXTENSION))
             ]
     except FileNotFoundError:
         return []
@@ -92,11 +98,11 @@ def path_of(folder: Path, wanted: str) -> Path:
 
 
 class RecordFiles:
-    """The one writer's end of the folder."""
+    """The one writer's end of the folder; `folder` itself is for whoever reads there."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         """Raises: StoreError."""
-        self._folder = folder
+        self.folder = folder
         self._limits = limits
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -113,17 +119,17 @@ class RecordFiles:
         size: about how many bytes. Raises: StoreError when there is no room, or the disk refuses.
         """
         name = named(self._next, utc_us, bay)
-        coming = self._folder / f"{name}{_COMING}"
+        coming = self.folder / f"{name}{_COMING}"
         dropped = 0
         try:
             dropped = self._make_room(size)
             written = _write(coming, pieces)
-            coming.replace(self._folder / f"{name}{EXTENSION}")
-            disk.sync_directory(self._folder)
+            coming.replace(self.folder / f"{name}{EXTENSION}")
+            disk.sync_directory(self.folder)
         except OSError as error:
             with contextlib.suppress(OSError):
                 coming.unlink()
-            raise disk.refused(self._folder, f"{name} cannot be written", error) from error
+            raise disk.refused(self.folder, f"{name} cannot be written", error) from error
         self._next += 1
         record = Held(name, written)
         self._records.append(record)
@@ -139,7 +145,7 @@ class RecordFiles:
         free = self._free()
         if size > quota or free + total - 2 * size < floor:
             raise StoreError(
-                str(self._folder),
+                str(self.folder),
                 f"no room for {size} bytes: {free} are free, {floor} are left to others",
                 f"more room on the disk, and at most {quota} bytes",
             )
@@ -148,13 +154,13 @@ class RecordFiles:
             len(self._records) >= most or total > quota or self._free() - size < floor
         ):
             oldest = self._records.pop(0)
-            disk.remove(self._folder / f"{oldest.name}{EXTENSION}")
+            disk.remove(self.folder / f"{oldest.name}{EXTENSION}")
             total -= oldest.size
             dropped += 1
         return dropped
 
     def _free(self) -> int:
-        status = os.statvfs(self._folder)
+        status = os.statvfs(self.folder)
         return status.f_bavail * status.f_frsize
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from agent.record_writer import WAITING_STORIES, RecordWriter
 from agent.recorder import Story
 from agent.sensors.simulated import Happening
-from agent.store.record_files import DROPPED, LOST, STORED, Limits, RecordFiles, held
+from agent.store import wave_orders
+from agent.store.record_files import DROPPED, LOST, NOT_SENT, STORED, Limits, RecordFiles, held
+from agent.waveform import opened
 from tests.agent.stories import AMPLE, STAMP, cut, simulated, stored, told, wired
 
 
@@ -91,3 +94,56 @@ def test_a_folder_that_cannot_be_used_is_told_and_tried_again(story: Story, tmp_
     writer.take(story, STAMP)
     writer.stop(20.0)
     assert [each.what for each in writer.told()] == [LOST, STORED]
+
+
+@pytest.mark.parametrize(
+    ("sent", "alarm", "ordered"),
+    [
+        ("ask", True, 0),
+        ("alarms", True, 1),
+        ("alarms", False, 0),
+        ("all", False, 1),
+    ],
+)
+def test_what_is_sent_unasked_is_ordered_as_what_is_asked_for(
+    story: Story, tmp_path: Path, sent: str, alarm: bool, ordered: int
+) -> None:
+    events = [replace(each, event=replace(each.event, alarm=alarm)) for each in story.events]
+    told_of = Story(story.detector, story.mark, story.pieces, tuple(events), story.cut)
+    orders = tmp_path / "waves"
+    writer = RecordWriter(
+        lambda: RecordFiles(tmp_path, AMPLE), station="s", sent=sent, orders=orders
+    )
+    writer.take(told_of, STAMP)
+    writer.stop(20.0)
+    assert len(wave_orders.waiting(orders)) == ordered
+
+
+def test_a_storm_that_orders_too_much_is_told(story: Story, tmp_path: Path) -> None:
+    for number in range(900_000, 900_000 + wave_orders.MOST):
+        wave_orders.place(tmp_path / "waves", f"{number}-20261125T071455123Z-head")
+    writer = RecordWriter(
+        lambda: RecordFiles(tmp_path, AMPLE), station="s", sent="all", orders=tmp_path / "waves"
+    )
+    writer.take(story, STAMP)
+    writer.stop(20.0)
+    assert [each.what for each in writer.told()] == [STORED, NOT_SENT]
+
+
+def test_a_stored_record_is_packed_by_the_thread_and_a_missing_one_is_told(
+    story: Story, tmp_path: Path
+) -> None:
+    writer = RecordWriter(lambda: RecordFiles(tmp_path, AMPLE), station="s")
+    writer.take(story, STAMP)
+    assert writer.pack("000001")
+    writer.stop(20.0)
+    name, data, why = writer.packed() or ("", b"", "")
+    assert (name, why) == ("000001", "")
+    assert opened(data).bay == "head"
+    assert writer.packed() is None
+    late = RecordWriter(lambda: RecordFiles(tmp_path, AMPLE), station="s")
+    assert late.pack("000002")
+    late.stop(20.0)
+    _, data, why = late.packed() or ("", b"", "")
+    assert data == b""
+    assert "no record '000002'" in why
