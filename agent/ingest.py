@@ -27,10 +27,10 @@ from agent.ingest_store import Away, Database, Place
 from agent.store import cbor
 from agent.uplink import topics, wire
 from agent.uplink.backoff import Backoff
+from agent.uplink.broker import parse_broker
 from agent.uplink.consumer import BIRTHS, LANES, NODES, STATES, asked, listen, span
 from agent.uplink.delivered import Birth, DeclaredLost, Delivered, Received, State, opened
 from agent.uplink.gaps import WINDOW_US, Gaps
-from agent.uplink.mqtt import parse_broker
 
 # A database that is away may be starting; one that stays away is looked for once a minute.
 FIRST_US, LONGEST_US = 200_000, 60_000_000

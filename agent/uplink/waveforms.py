@@ -17,7 +17,7 @@ from typing import Any
 
 from agent.errors import RecordError
 from agent.store import entry
-from agent.uplink.consumer import DeclaredLost, Delivered
+from agent.uplink.consumer import DeclaredLost, Delivered, Received
 
 LANE = "w"
 # Records that are on their way at once: a terminal sends one after the other, so as many terminals.
@@ -98,6 +98,8 @@ class Assembler:
                 return []
             place = delivered.site, delivered.node, delivered.epoch
             return self.lost(place, delivered.first, delivered.last, delivered.reason)
+        if not isinstance(delivered, Received):
+            return []
         key = delivered.key
         if key.lane != LANE or delivered.entry[entry.TYPE] != entry.WAVE:
             return []

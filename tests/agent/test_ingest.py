@@ -26,8 +26,8 @@ from hil.faults import processes
 from hil.faults.broker import Mosquitto
 from hil.faults.database import Postgres
 from tests.agent.uplink.broker import eventually, mosquitto, run
+from tests.agent.uplink.node import Node
 from tests.agent.uplink.pretender import Pretender, birth, lost, pretending, records, shuffled
-from tests.agent.uplink.test_publisher import Node
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_a_nodes_whole_log_arrives_and_its_own_cursors_move(
     broker: Mosquitto, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
-    node = Node(tmp_path, broker)
+    node = Node(tmp_path, broker.url)
     node.log(300)
     node.log(40, "h")
 

@@ -81,7 +81,7 @@ from agent.site import Uplink
 from agent.store import cbor, entries
 from agent.store.journal import Journal, Limits, declared_losses
 from agent.uplink import topics, wire
-from agent.uplink.consumer import Consumer, DeclaredLost, Delivered
+from agent.uplink.consumer import Consumer, DeclaredLost, Delivered, Received
 from agent.uplink.session import HEAD, Session
 from hil.faults import corruption
 from hil.faults.broker import Mosquitto
@@ -169,13 +169,13 @@ class TwoDays:
 
     def _take(self, payload: bytes) -> None:
         for each in self.consumer.take(topics.topic("e/a", "site", "node"), payload):
-            assert not isinstance(each, DeclaredLost)
+            assert isinstance(each, Received)
             self.delivered[each.key.seq] += 1
         self.consumer.commit()
 
     def _acknowledge(self, now_us: int, *, good: bool) -> None:
         for topic, payload in self.consumer.acks():
-            self.consumer.acked(topic)
+            self.consumer.acked(topic, payload)
             if good or self.chance.random() < 0.5:
                 epoch, marks = cbor.parsed(payload, wire.open_ack)
                 for name, mark in marks.items():
@@ -316,6 +316,7 @@ def test_whatever_file_is_damaged_the_node_starts_and_the_consumer_can_account_f
     accounted: set[int] = set()
 
     def told(each: Delivered) -> None:
+        assert isinstance(each, Received | DeclaredLost)
         first, last = (
             (each.first, each.last)
             if isinstance(each, DeclaredLost)
