@@ -118,7 +118,11 @@ def run(seconds: float | None) -> int:
 
 
 def _of_the_goodbye(logged: list[Any]) -> bool:
-    """Whether this was measured until the very end, so that it may leave at the next start only."""
+    """Whether this was written at the very end, so that it may leave at the next start only: what
+    is measured until then, and the word of the log itself.
+    """
+    if logged[entry.TYPE] in (entry.HEAD, entry.METRICS):
+        return True
     quality: int = entry.as_dict(logged).get("quality", 0)
     return bool(quality & entry.CUT)
 

@@ -57,7 +57,9 @@ class Agent:
             self._process = None
 
     def commit(self, pickup_amps: float) -> None:
-        (self.folder / "sheet.toml").write_text(f"[head]\nphase_pickup_amps = {pickup_amps}\n")
+        keys = ("phase_pickup_amps", "negative_start_amps")
+        text = "".join(f"{key} = {pickup_amps}\n" for key in keys)
+        (self.folder / "sheet.toml").write_text(f"[head]\n{text}")
         words = ["settings", "commit", "sheet.toml", "--site", "site.toml"]
         words += ["--author", "ops-2", "--reason", "study 14"]
         subprocess.run([*self._words, *words], cwd=self.folder, check=True, capture_output=True)

@@ -277,13 +277,13 @@ def open_ask(item: "Item") -> "tuple[str, str, str | None, int | None]":
 def drain(
     bytes_a_second: "int | None" = None,
     jitter_s: "int | None" = None,
-    holds_old: "int | None" = None,
+    holds_old: int = 0,
 ) -> "Map":
     """The fleet brake: what a node may send of its backlog, and how it spreads its start.
 
     holds_old: 1: also what its lanes a and s had before the connection.
     """
-    told = {0: VERSION, 1: bytes_a_second, 2: jitter_s, 3: holds_old}
+    told = {0: VERSION, 1: bytes_a_second, 2: jitter_s, 3: holds_old or None}
     return {key: value for key, value in told.items() if value is not None}
 
 

@@ -164,7 +164,7 @@ def test_other_settings_may_decide_otherwise(tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*.cff")
     record, notes = load(path)
     (_, own, _) = notes.wired[0]
-    high = {"head": replace(own, phase_pickup_amps=4000.0)}
+    high = {"head": replace(own, phase_pickup_amps=4000.0, negative_start_amps=4000.0)}
     assert "fault" in [e.event for e in again(record, notes)]
     assert "fault" not in [e.event for e in again(record, notes, high)]
 

@@ -58,7 +58,7 @@ def test_a_sheet_that_changes_nothing_says_so(terminal: Terminal) -> None:
 
 
 def test_what_would_not_be_seen_any_more_is_told(terminal: Terminal) -> None:
-    sheet = terminal.sheet("[head]\nphase_pickup_amps = 2500\n")
+    sheet = terminal.sheet("[head]\nphase_pickup_amps = 2500\nnegative_start_amps = 2500\n")
     head, *rows, end = terminal.settings("try", sheet, status=1).splitlines()
     assert head.split() == ["record", "bay", "in", "force", "proposed"]
     (gone,) = (row for row in rows if " fault " in row)

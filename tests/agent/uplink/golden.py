@@ -58,7 +58,7 @@ def decoded(rule: str, payload: bytes) -> dict[str, Any]:
         "ack": ("epoch", "marks"),
         "replay": ("epoch", "lane", "first", "last", "deadline_us"),
         "ask": ("token", "what", "of", "deadline_us"),
-        "drain": ("bytes_a_second", "jitter_s"),
+        "drain": ("bytes_a_second", "jitter_s", "holds_old"),
         "live": ("utc_us", "mono_us", "bays"),
     }
     if rule == "envelope":
@@ -278,8 +278,14 @@ def simple() -> Iterator[tuple[str, str, list[Named]]]:
     }
     probe: dict[str, Any] = {"token": "q-2", "what": "probe", "of": None, "deadline_us": None}
     yield "ask", "ask", [("record", record), ("probe", probe)]
-    brakes = [("slow", 4096, 60), ("pause", 0, None), ("none", None, None)]
-    yield "drain", "drain", [(n, {"bytes_a_second": b, "jitter_s": j}) for n, b, j in brakes]
+    brakes = [
+        ("slow", 4096, 60, 0),
+        ("pause", 0, None, 0),
+        ("none", None, None, 0),
+        ("all-wait", 1024, 500, 1),
+    ]
+    names = ("bytes_a_second", "jitter_s", "holds_old")
+    yield "drain", "drain", [(name, dict(zip(names, of, strict=True))) for name, *of in brakes]
 
 
 def kinds() -> Iterator[tuple[str, str, list[Named]]]:

@@ -190,7 +190,7 @@ NAMES = {
     "ack": {1: "epoch", 2: "marks"},
     "replay": {1: "epoch", 2: "lane", 3: "first", 4: "last", 5: "deadline_us"},
     "ask": {1: "token", 2: "what", 3: "of", 4: "deadline_us"},
-    "drain": {1: "bytes_a_second", 2: "jitter_s"},
+    "drain": {1: "bytes_a_second", 2: "jitter_s", 3: "holds_old"},
     "live": {1: "utc_us", 2: "mono_us", 3: "bays"},
     "state": {1: "online", 2: "conn", 3: "utc_us"},
     "birth": {
@@ -215,6 +215,8 @@ def second_reading(rule: str, item: Any) -> dict[str, Any]:
     if rule == "envelope":
         return second_envelope(item)
     read = {name: item.get(key) for key, name in NAMES[rule].items()}
+    if rule == "drain":
+        return {**read, "holds_old": read["holds_old"] or 0}
     return {**read, "online": read["online"] == 1} if rule == "state" else read
 
 
