@@ -8,9 +8,8 @@ lane s already is not written again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 # The log is read when guard says it grew; this often it is read anyway, should a word be lost.
 LOOK_PERIOD_S = 0.5
 BATCH = 256
+# What is read here, and of that what heads vouch for.
+LANES, VOUCHED = "ahs", "as"
 
 
 class Link:
@@ -80,6 +81,7 @@ class Link:
         )
         self._heads = heads
         self._grew = asyncio.Event()
+        self._grown = set(LANES)
         self._readers = {lane: LaneReader(log, lane) for lane in "ah"}
         self.done_us_now = stamp().mono_us
         self.refused = 0
@@ -107,30 +109,43 @@ class Link:
 
     def _heard(self, message: dict[str, Any]) -> None:
         if "grew" in message:
-            self._grew.set()
-            if self._publisher is not None:
-                self._publisher.log_grew()
+            self._grew_in(str(message["grew"]))
         if "metrics" in message:
             self._metrics.heard(message["metrics"])
         meters = message.get("meters")
         if meters and self._publisher is not None:
             self._publisher.live(meters)
 
+    def _grew_in(self, lane: str) -> None:
+        self._grown.add(lane)
+        self._grew.set()
+        if self._publisher is not None:
+            self._publisher.log_grew(lane)
+
     async def _follow(self) -> None:
         while True:
-            more = self._look()
-            more |= self._vouch()
             self._grew.clear()
-            with contextlib.suppress(TimeoutError):
+            grown, self._grown = self._grown, set()
+            more = self._look(grown)
+            if grown.intersection(VOUCHED):
+                more |= self._vouch()
+            if more:
                 # A long log is taken bit by bit: it must stop neither the heart nor the uplink.
-                async with asyncio.timeout(0 if more else LOOK_PERIOD_S):
+                self._grown |= grown
+                await asyncio.sleep(0)
+                continue
+            try:
+                async with asyncio.timeout(LOOK_PERIOD_S):
                     await self._grew.wait()
+            except TimeoutError:
+                self._grown |= set(LANES)
 
-    def _look(self) -> bool:
-        """Take some of what is new in the log, or, when there is nothing, let the plan see the
+    def _look(self, lanes: Container[str] = LANES) -> bool:
+        """Take some of what is new in these lanes, or, when there is nothing, let the plan see the
         clock; whether there was anything.
         """
-        items = [item for reader in self._readers.values() for item in reader.read(BATCH)]
+        readers = [reader for lane, reader in self._readers.items() if lane in lanes]
+        items = [item for reader in readers for item in reader.read(BATCH)]
         for item in items:
             self._unwritten += self._project(item)
         now = self._stamp()
@@ -147,8 +162,8 @@ class Link:
             return False
         written = self._heads.written
         more = self._heads.step()
-        if self._heads.written > written and self._publisher is not None:
-            self._publisher.log_grew()
+        if self._heads.written > written:
+            self._grew_in("s")
         return more
 
     def _remember_written(self) -> None:
@@ -243,8 +258,7 @@ class Link:
         except StoreError as error:
             say(str(error))
             return False
-        if self._publisher is not None:
-            self._publisher.log_grew()
+        self._grew_in("s")
         return True
 
     def _write(self, variance: PlanVariance, stamp: Stamp) -> None:

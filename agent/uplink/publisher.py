@@ -125,6 +125,8 @@ class Publisher:
         self._asked: Asked | None = None
         self._glance: Mapping[str, int] = {}
         self._wake = asyncio.Event()
+        self._grown: set[str] = set()
+        self._looked_us = 0
         self._meters: Sequence[Mapping[str, Any]] | None = None
         self._metered = asyncio.Event()
         self._birth = Birth(identity, uplink, log=log, epoch=epoch, lanes=lanes, tell=self._tell)
@@ -136,8 +138,9 @@ class Publisher:
 
     # For those beside it in the process.
 
-    def log_grew(self) -> None:
-        """There may be something new in the log."""
+    def log_grew(self, lanes: str | None = None) -> None:
+        """There may be something new in these lanes; None: in any."""
+        self._grown.update(self._lanes if lanes is None else lanes)
         self._wake.set()
 
     def settings_in_force(self, version: str) -> None:
@@ -238,7 +241,7 @@ class Publisher:
 
     async def _introduce(self, port: Port, number: int) -> None:
         """Hear what is acknowledged already and whether to brake, then say that we are there."""
-        self._look()
+        self._look(everywhere=True)
         self._hearing.connected(number)
         await port.subscribe(self._topic(topics.ACK, consumer="+"))
         site = self._identity.site
@@ -410,9 +413,16 @@ class Publisher:
 
     # The log, towards messages.
 
-    def _look(self) -> None:
-        """How far each lane reaches now."""
+    def _look(self, *, everywhere: bool = False) -> None:
+        """How far lanes reach now: those that grew, and from time to time all of them."""
+        now_us = self._clock.now_us()
+        if everywhere or now_us - self._looked_us >= LOOK_PERIOD_S * 1e6:
+            self._looked_us = now_us
+            self._grown.update(self._lanes)
+        grown, self._grown = self._grown, set()
         for lane in self._lanes:
+            if lane not in grown:
+                continue
             try:
                 start = self._session.sent(lane) + 1
                 self._session.available(lane, self._envelopes.grow(lane, start))
@@ -454,7 +464,7 @@ class Publisher:
     # Payloads.
 
     def _birth_payload(self, port: Port) -> bytes:
-        self._look()
+        self._look(everywhere=True)
         return self._birth.payload(PROTOCOL_NAMES[port.protocol], self._envelopes, self._now())
 
     def _lane_status(self, lane: str) -> LaneStatus:

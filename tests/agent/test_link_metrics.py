@@ -133,7 +133,7 @@ class Uplink:
         never_heard=(),
     )
 
-    def log_grew(self) -> None:
+    def log_grew(self, lane: str) -> None:
         pass
 
 
