@@ -9,7 +9,8 @@ record stands in entry.py and in the uplink's wire.py.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import cbor2
@@ -23,7 +24,8 @@ MAX_DEPTH = 8
 _INT_LOW, _INT_HIGH = -(1 << 64), (1 << 64) - 1
 _SUBSET = "null, integers of 64 bits, text, bytes, arrays, maps keyed by integers or text"
 
-_PLAIN = frozenset((int, str, bytes, type(None)))
+_SIMPLE = frozenset((str, bytes, type(None)))
+_PLAIN = _SIMPLE | {int}
 
 Item = Any  # of the subset
 _Parsed = TypeVar("_Parsed")
@@ -51,7 +53,7 @@ def loads(data: bytes | bytearray | memoryview, *, max_bytes: int = MAX_BYTES) -
         raise RecordError("CBOR", f"{len(data)} bytes", f"at most {max_bytes}")
     file = io.BytesIO(data)
     try:
-        item = _decoder(file).decode()
+        item = _decoded(file)
         # Whole numbers that came without a tag have 64 bits.
         if type(item) is not list or not _PLAIN.issuperset(map(type, item)):
             _refuse_outside_subset(item, 0)
@@ -94,6 +96,25 @@ class _RefuseEveryTag(Mapping[int, Callable[..., NoReturn]]):
 _NO_TAGS = _RefuseEveryTag()
 
 
+class _Kept(threading.local):
+    """Making a decoder takes as long as decoding a record, so each thread keeps one."""
+
+    decoder: cbor2.CBORDecoder | None = None
+
+
+_KEPT = _Kept()
+
+
+def _decoded(file: io.BytesIO) -> Item:
+    decoder, _KEPT.decoder = _KEPT.decoder, None
+    if decoder is None:
+        decoder = _decoder(file)
+    decoder.fp = file
+    item = decoder.decode()
+    _KEPT.decoder = decoder  # one that has failed may hold half an item
+    return item
+
+
 def _decoder(file: io.BytesIO) -> cbor2.CBORDecoder:
     """A decoder without what cbor2 permits by default and we never send."""
     return cbor2.CBORDecoder(
@@ -114,16 +135,22 @@ def _refuse_outside_subset(item: Item, depth: int) -> None:
     elif kind is list or kind is dict:
         if depth == MAX_DEPTH:
             raise ValueError(f"nested deeper than {MAX_DEPTH}")
-        for key in item if kind is dict else ():
-            if type(key) is not int and type(key) is not str:
-                raise ValueError(f"the key {key!r:.40}; expected integers or text")
-            _refuse_outside_subset(key, depth + 1)
+        _refuse_odd_keys(item if kind is dict else ())
         for value in item.values() if kind is dict else item:
-            # Most are small numbers, which need no look of their own.
-            if type(value) is not int or not 0 <= value <= _INT_HIGH:
+            # Most are numbers, text and nulls, which need no call of their own.
+            if type(value) is int and _INT_LOW <= value <= _INT_HIGH:
+                continue
+            if type(value) not in _SIMPLE:
                 _refuse_outside_subset(value, depth + 1)
     elif kind is not str and kind is not bytes and item is not None:
         raise ValueError(f"{kind.__name__} {item!r:.40}; expected {_SUBSET}")
+
+
+def _refuse_odd_keys(keys: Iterable[Item]) -> None:
+    for key in keys:
+        if type(key) is not int and type(key) is not str:
+            raise ValueError(f"the key {key!r:.40}; expected integers or text")
+        _refuse_outside_subset(key, 0)
 
 
 def _first_line(error: Exception) -> str:

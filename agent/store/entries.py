@@ -27,6 +27,7 @@ _TEXT_LENGTH = 240
 QUARTER_US = 900_000_000
 # What a float64 holds exactly; a current or voltage beyond it is not one.
 _LARGEST_COUNT = 1 << 53
+_LARGEST_EXPONENT = 971  # of a float64 whose mantissa is a whole number
 
 _CURRENTS = tuple(f"current_{phase}_centiamps" for phase in "abc")
 _VOLTAGES = tuple(f"voltage_{phase}_decivolts" for phase in "abc")
@@ -501,7 +502,7 @@ def exact(value: float) -> tuple[int, int]:
         return int(value), 0
     fraction, exponent = math.frexp(value)
     mantissa, exponent = int(math.ldexp(fraction, 53)), exponent - 53
-    while mantissa % 2 == 0 or exponent < -1074:
+    while (mantissa % 2 == 0 and exponent < _LARGEST_EXPONENT) or exponent < -1074:
         mantissa, exponent = mantissa // 2, exponent + 1
     return mantissa, exponent
 

@@ -433,9 +433,10 @@ def size(item: "Item") -> int:
         return _size_of_one(item)
     total = _head(len(item))
     for each in item:
-        # Small numbers and nulls are most of what there is.
-        if each is None or (type(each) is int and -24 <= each < 24):
+        if each is None:
             total += 1
+        elif type(each) is int:
+            total += _head(each if each >= 0 else -1 - each)
         else:
             total += size(each)
     return total

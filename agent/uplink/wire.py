@@ -336,28 +336,22 @@ def _make_base(head: "Map", leading: "Entry") -> "tuple[Item, ...]":
     return mono_us, utc_us, leading[entry.SOURCE], exponent
 
 
-def _joins(items: "list[LaneItem]", place: int) -> bool:
-    """Whether the item at this place, after others that do, shares an envelope with the first:
-    seqs in a row, one boot.
-    """
-    first, item = items[0], items[place]
-    if item[0] != "record" or item[1] != first[1] + place:
-        return False
-    joins: bool = item[2][entry.BOOT] == first[2][entry.BOOT]
-    return joins
-
-
 def _rows(items: "list[LaneItem]", base: "tuple[Item, ...]", room: int) -> "list[Entry]":
-    """The leading ones that join as rows, in at most `room` bytes; the first always."""
+    """The leading ones that join as rows, in at most `room` bytes; the first always.
+
+    Joined are records whose seqs follow each other in one boot.
+    """
     rows: "list[Entry]" = []
-    for place in range(len(items)):
-        if not _joins(items, place):
+    seq, boot = items[0][1], items[0][2][entry.BOOT]
+    for item in items:
+        if item[0] != "record" or item[1] != seq or item[2][entry.BOOT] != boot:
             break
-        row = _row(items[place][2], base)
+        row = _row(item[2], base)
         room -= entry.size(row)
         if rows and room < 0:
             break
         rows.append(row)
+        seq += 1
     return rows
 
 
@@ -370,8 +364,9 @@ def _holds_history(items: "list[LaneItem]", taken: int) -> bool:
 def _joined(items: "list[LaneItem]", room: int) -> "list[Entry]":
     """The entries of the leading ones that join, perhaps with room for them all when packed."""
     joined: "list[Entry]" = []
-    for place, item in enumerate(items):
-        if not _joins(items, place):
+    seq, boot = items[0][1], items[0][2][entry.BOOT]
+    for item in items:
+        if item[0] != "record" or item[1] != seq or item[2][entry.BOOT] != boot:
             break
         # Of a row not exactly, which would cost as much as making it: a byte for each column.
         packs = backlog.is_history(item[2])
@@ -379,6 +374,7 @@ def _joined(items: "list[LaneItem]", room: int) -> "list[Entry]":
         if joined and room < 0:
             break
         joined.append(item[2])
+        seq += 1
     return joined
 
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.clock import Stamp
@@ -146,6 +146,7 @@ FLOATS = st.floats(allow_nan=False) | st.integers(-(1 << 62), 1 << 62) | st.text
 
 
 @given(st.dictionaries(st.text("abc_", min_size=1, max_size=8), FLOATS, max_size=8))
+@example({"large": 4.494232837155802e307, "largest": 1.7976931348623157e308, "least": 5e-324})
 def test_a_why_comes_back_to_the_last_bit(why: dict[str, Any]) -> None:
     logged = cbor.loads(cbor.dumps(entries.why_entry(STAMP, "a", 7, why)))
     lane, seq, back = entries.entry_why(logged)
