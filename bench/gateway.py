@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import statistics
 import subprocess
@@ -29,6 +30,7 @@ from typing import Any
 
 from agent.store import cbor, entry
 from agent.uplink import topics, wire
+from agent.uplink.backoff import Backoff
 from agent.uplink.consumer import Consumer, Received, listen
 from agent.uplink.mqtt import connect
 from bench.footprint import agent, memory_mb
@@ -187,7 +189,7 @@ async def steady(side: str, period_ms: int, seconds: float) -> Figures:
         await _until(lambda: bool(heard.polls), 60.0)
         first_s = (heard.began or 0.0) - running.started
         await asyncio.sleep(SETTLE_S)
-        cpu_s, asked = -running.cpu_s(), meter.asked
+        cpu_s, asked, began = -running.cpu_s(), meter.asked, time.monotonic()
         await asyncio.sleep(seconds)
         cpu_s, until = cpu_s + running.cpu_s(), meter.asked
         changed = dict(meter.changed_at)
@@ -196,7 +198,7 @@ async def steady(side: str, period_ms: int, seconds: float) -> Figures:
         delays = [
             1000 * (heard.first_at[amps] - at)
             for amps, at in changed.items()
-            if amps in heard.first_at
+            if at > began and amps in heard.first_at
         ]
         arrived = sum(1 for number in range(asked + 1, until + 1) if number in heard.polls)
         return Figures(
@@ -395,7 +397,8 @@ def _ours(url: str, heard: Heard) -> list[Any]:
 async def _ours_durable(url: str, heard: Heard) -> None:
     place = entry.column(entry.READINGS, "values_milli")
     memory = Consumer("scada", None, ack=True, tell=lambda _: None)
-    async for batch in listen(url, memory, tell=lambda _: None):
+    backoff = Backoff(random.SystemRandom().randrange, longest_us=1_000_000)
+    async for batch in listen(url, memory, tell=lambda _: None, backoff=backoff):
         for each in batch:
             if isinstance(each, Received) and each.entry[entry.TYPE] == entry.READINGS:
                 heard.poll(each.entry[place][0] // 1000)
