@@ -104,10 +104,14 @@ class EarthFaults:
         )
 
     def _alarms(self) -> bool:
-        """Forward; in a bay without voltages, where the fault's current flows through it."""
+        """Forward; in a bay without voltages, where the fault's current flows through it.
+
+        A fault to earth stands out in one phase. What stands out in none is told, but calls nobody:
+        composed load, switching and sums of three transformers' errors look so.
+        """
         found = self._element.inquiry
         through = found is not None and found.through and self._situation.voltless
-        return self._element.told == FORWARD or through
+        return bool(self._element.phase) and (self._element.told == FORWARD or through)
 
     def _undetermined(self) -> str | None:
         """What could not be told."""
