@@ -8,6 +8,7 @@ lane s already is not written again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Callable, Container
 from dataclasses import asdict
@@ -123,8 +124,14 @@ class Link:
             self._publisher.log_grew(lane)
 
     async def _follow(self) -> None:
+        now_s, looked_s = asyncio.get_running_loop().time, 0.0
         while True:
             self._grew.clear()
+            # From time to time everywhere, also while one lane grows without a pause: a word may
+            # be lost, and heads fall due by the clock.
+            if now_s() - looked_s >= LOOK_PERIOD_S:
+                looked_s = now_s()
+                self._grown |= set(LANES)
             grown, self._grown = self._grown, set()
             more = self._look(grown)
             if grown.intersection(VOUCHED):
@@ -134,11 +141,9 @@ class Link:
                 self._grown |= grown
                 await asyncio.sleep(0)
                 continue
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_PERIOD_S):
                     await self._grew.wait()
-            except TimeoutError:
-                self._grown |= set(LANES)
 
     def _look(self, lanes: Container[str] = LANES) -> bool:
         """Take some of what is new in these lanes, or, when there is nothing, let the plan see the

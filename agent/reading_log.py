@@ -13,7 +13,7 @@ from typing import Any
 
 from agent.clock import Stamp
 from agent.records import Layout, Reading
-from agent.store import cbor, entry
+from agent.store import cbor, entries, entry
 
 # A value takes up to 9 bytes of a record's 4096, a channel's name and unit up to 40.
 VALUES_AT_ONCE = 256
@@ -37,15 +37,14 @@ class ReadingLog:
         sensor = reading.layout.sensor
         if sensor not in self._sensors:
             return []
-        at = (stamp.boot, stamp.mono_us, stamp.utc_us, stamp.source, _error(stamp))
-        told = list(_readings(reading, at))
+        told = list(_readings(reading, stamp))
         if self._told.get(sensor) != reading.layout:
             self._told[sensor] = reading.layout
-            told = [*_channels(reading.layout, at), *told]
+            told = [*_channels(reading.layout, stamp), *told]
         return [cbor.dumps(each) for each in told]
 
 
-def _readings(reading: Reading, at: tuple[Any, ...]) -> Iterator[list[Any]]:
+def _readings(reading: Reading, stamp: Stamp) -> Iterator[list[Any]]:
     counts = [_milli(value) for value in reading.values]
     for first in range(0, len(counts), VALUES_AT_ONCE):
         values: dict[str, Any] = {
@@ -54,15 +53,15 @@ def _readings(reading: Reading, at: tuple[Any, ...]) -> Iterator[list[Any]]:
             "values_milli": counts[first : first + VALUES_AT_ONCE],
             "doubt": int(reading.quality) or None,
         }
-        yield entry.compose(entry.READINGS, at, values)
+        yield entries.interval_entry(stamp, entry.READINGS, values)
 
 
-def _channels(layout: Layout, at: tuple[Any, ...]) -> Iterator[list[Any]]:
+def _channels(layout: Layout, stamp: Stamp) -> Iterator[list[Any]]:
     for first in range(0, len(layout.channels), CHANNELS_AT_ONCE):
         some = layout.channels[first : first + CHANNELS_AT_ONCE]
         names = [text for channel in some for text in (channel.name, channel.unit)]
         values = {"sensor": layout.sensor, "first": first, "channels": names}
-        yield entry.compose(entry.CHANNELS, at, values)
+        yield entries.interval_entry(stamp, entry.CHANNELS, values)
 
 
 def _milli(value: float | None) -> int | None:
@@ -70,8 +69,3 @@ def _milli(value: float | None) -> int | None:
     if value is None or not abs(value * 1000) < _LARGEST:
         return None
     return round(value * 1000)
-
-
-def _error(stamp: Stamp) -> int | None:
-    exponent = entry.error_exponent(stamp.error_us)
-    return None if exponent is None else 1 << exponent

@@ -230,7 +230,7 @@ def timemap_entry(change: Timemap) -> Entry:
 
 
 def interval_entry(stamp: Stamp, record_type: int, values: Mapping[str, Any]) -> Entry:
-    """A history or extremes, as agent/history.py answers them, of an interval up to `stamp`."""
+    """What was measured up to `stamp`: a history, extremes, readings and their channels."""
     return entry.compose(record_type, _at(stamp), dict(values))
 
 

@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agent.clock import Clock, Stamp
 from agent.link import BATCH, Link
 from agent.outage.projection import Projection
@@ -136,3 +138,45 @@ def test_a_probe_over_a_real_broker_is_answered_once_on_lane_s(tmp_path: Path) -
 
     told = {each["asked"]: (each["asked_for"], each["answer"]) for each in answers}
     assert told == {"q1": ("probe", "here"), "q2": ("weather", "unknown")}
+
+
+class CountedHeads:
+    written = 0
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def step(self) -> bool:
+        self.steps += 1
+        return False
+
+    def stop(self) -> None:
+        pass
+
+
+def test_heads_fall_due_also_while_another_lane_grows_without_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.link.LOOK_PERIOD_S", 0.05)
+    heads = CountedHeads()
+
+    async def scenario(link: Link) -> None:
+        following = asyncio.create_task(link._follow())
+        while heads.steps < 5:
+            link._grew_in("h")
+            await asyncio.sleep(0.002)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+    with Journal.open(tmp_path / "log", "s") as journal:
+        link = Link(
+            log=tmp_path / "log",
+            journal=journal,
+            projection=Projection(()),
+            publisher=None,
+            section_of=lambda _: None,
+            stamp=lambda: Clock(1).stamp(0),
+            data_dir=tmp_path,
+            heads=heads,  # type: ignore[arg-type]
+        )
+        asyncio.run(asyncio.wait_for(scenario(link), 10))
