@@ -200,6 +200,7 @@ COLUMNS = {
         ("what", TEXT, True),
         ("who", TEXT, False),
         ("detail", TEXT, False),
+        ("result", TEXT, False),  # of a command: a stage of uplink/command.py
     ),
     # Means over the quarter hour of UTC in which the entry's instant lies, or which it ends.
     HISTORY: (("bay", TEXT, True),)

@@ -48,12 +48,14 @@ class Ear:
         while due := self.session.next_send(0):
             self.session.published(self.session.sending(*due[:3], now_us=0), True, 0)
         self.asked: list[tuple[str, str, str | None]] = []
+        self.commanded: list[tuple[str, str]] = []
         self.moved: list[str] = []
         self.told: list[str] = []
         self.hearing = Hearing(
             self.session,
             clock=self.clock,
             asked=lambda *question: self.asked.append(question),
+            commanded=lambda topic, operation, _: self.commanded.append((topic, operation)),
             moved=self.moved.append,
             tell=self.told.append,
         )
