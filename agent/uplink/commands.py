@@ -105,7 +105,7 @@ class Commands:
         try:
             nonce, who, arguments = self._taken(topic, operation, payload, retained=retained)
         except _No as no:
-            self._refuse(operation, no)
+            self._refuse(operation, no, no.nonce or _said(payload))
             return
         self.obeyed += 1
         self._say(EXECUTING, operation, nonce)
@@ -172,7 +172,7 @@ class Commands:
         if not self._say(ACCEPTED, operation, nonce, who):
             raise _No("it cannot be journaled", who, nonce)
 
-    def _refuse(self, operation: str, no: _No) -> None:
+    def _refuse(self, operation: str, no: _No, nonce: bytes | None) -> None:
         """Told, answered and journaled, the last two as often as the log and the link can bear."""
         self.refused += 1
         why = str(no)
@@ -182,7 +182,7 @@ class Commands:
             return
         if self._untold:
             why, self._untold = f"{why}; and {self._untold} refused before it", 0
-        self._say(REFUSED, operation, no.nonce, no.who or NOBODY, why)
+        self._say(REFUSED, operation, nonce, no.who or NOBODY, why)
 
     def _say(
         self,
@@ -209,3 +209,12 @@ class Commands:
 
     def _now(self) -> Stamp:
         return self._clock.stamp(self._clock.now_us())
+
+
+def _said(payload: bytes) -> bytes | None:
+    """The nonce that it says to have, signed or not, so that its sender knows the refusal."""
+    try:
+        nonce, _, _ = cbor.parsed(cose.opened(payload).payload, command.open_command)
+    except RecordError:
+        return None
+    return nonce

@@ -60,9 +60,7 @@ def opened(data: bytes) -> Signed:
 
 def _parts(item: cbor.Item) -> Signed:
     if not isinstance(item, list) or [type(each) for each in item] != [bytes, dict, bytes, bytes]:
-        raise ValueError(
-            f"other parts than protected, unprotected, payload, signature: {_EXPECTED}"
-        )
+        raise ValueError(f"not protected, unprotected, payload, signature; expected {_EXPECTED}")
     protected, _, payload, signature = item
     if len(signature) != SIGNATURE_BYTES:
         raise ValueError(f"a signature of {len(signature)} bytes; expected {SIGNATURE_BYTES}")
