@@ -405,6 +405,8 @@ class Publisher:
 
     async def _stay_away(self, error: UplinkError) -> None:
         now_us = self._clock.now_us()
+        if getattr(error, "code", None) == reasons.QUOTA_EXCEEDED:
+            self._session.pacing.exhausted(now_us)
         delay_us = self._backoff.failed(now_us, lasting=reasons.lasting(error))
         self._trouble = str(error)
         self._alert(error)
