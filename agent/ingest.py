@@ -24,6 +24,7 @@ from agent.errors import AgentError, RecordError, StoreError, UsageError
 from agent.ingest_check import check
 from agent.ingest_rows import rows_of, unsigned
 from agent.ingest_store import Away, Database, Place
+from agent.ingest_witness import IngestWitness
 from agent.store import cbor
 from agent.uplink import topics, wire
 from agent.uplink.backoff import Backoff
@@ -78,7 +79,7 @@ async def ingest(
     """Until cancelled. options: of `listen`. Raises: StoreError for what will never work."""
     desk = Desk(Database(database), tell)
     committed = asyncio.Event()
-    acker = Acker(name, tell)
+    acker, witness = Acker(name, tell), IngestWitness(tell)
     try:
         await desk.do(Database.create)
         async with asyncio.TaskGroup() as tasks:
@@ -89,8 +90,9 @@ async def ingest(
             for number in range(workers if workers > 1 else 0):
                 task = {"url": url, "database": database, "name": name}
                 tasks.create_task(_employ(task, number, committed.set, tell))
-            tasks.create_task(_hear(url, acker, desk, committed, tell, options), name="births")
-            tasks.create_task(_look(acker, desk, committed), name="marks")
+            hears = _hear(url, acker, desk, committed, witness, tell=tell, **options)
+            tasks.create_task(hears, name="births")
+            tasks.create_task(_look(acker, desk, committed, witness), name="marks")
     except ExceptionGroup as errors:
         known = errors.subgroup(AgentError)
         raise (known or errors).exceptions[0] from errors
@@ -262,30 +264,44 @@ def _taken(topic: str, payload: bytes, tell: Tell) -> list[Delivered]:
 
 
 async def _hear(
-    url: str, acker: Acker, desk: Desk, committed: asyncio.Event, tell: Tell, options: Any
+    url: str,
+    acker: Acker,
+    desk: Desk,
+    committed: asyncio.Event,
+    witness: IngestWitness,
+    *,
+    tell: Tell,
+    **options: Any,
 ) -> None:
     """Births and states into the database; a birth is answered with an acknowledgement."""
     async with contextlib.aclosing(listen(url, acker, tell=tell, **options)) as batches:
         async for batch in batches:
             rows = rows_of(batch)
             await desk.do(partial(Database.write, rows=rows))
-            born = {(each.site, each.node) for each in batch if isinstance(each, Birth)}
+            births = [each for each in batch if isinstance(each, Birth)]
+            born = {(each.site, each.node) for each in births}
+            for each in births:
+                await desk.do(partial(witness.born, birth=each))
             if born:
                 acker.marked(_of(await desk.do(Database.marks), born), born)
             committed.set()
 
 
-async def _look(acker: Acker, desk: Desk, committed: asyncio.Event) -> None:
-    """Marks and holes as they move."""
+async def _look(acker: Acker, desk: Desk, committed: asyncio.Event, witness: IngestWitness) -> None:
+    """Marks and holes as they move, and whether what is there is what was signed."""
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_S):
                 await committed.wait()
         committed.clear()
-        moved = {(site, node) for site, node, _, _ in await desk.do(Database.move_marks)}
-        if moved:
+        places = await desk.do(Database.move_marks)
+        if places:
+            moved = {(site, node) for site, node, _, _ in places}
             acker.marked(_of(await desk.do(Database.marks), moved), ())
+            # Behind the acknowledgement: whatever was signed, it is here.
+            await desk.do(partial(witness.moved, places=places))
         acker.missing(await desk.do(Database.holes))
+        await desk.do(witness.look)
         await asyncio.sleep(LEAST_S)
 
 
