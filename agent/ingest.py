@@ -18,13 +18,15 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.errors import AgentError, RecordError, StoreError, UsageError
 from agent.ingest_check import check
 from agent.ingest_rows import rows_of, unsigned
 from agent.ingest_store import Away, Database, Place
-from agent.ingest_witness import IngestWitness
+from agent.ingest_witness import IngestWitness, counts, exposition
+from agent.metrics import write_file
 from agent.store import cbor
 from agent.uplink import topics, wire
 from agent.uplink.backoff import Backoff
@@ -39,6 +41,8 @@ FIRST_US, LONGEST_US = 200_000, 60_000_000
 LOOK_S = 1.0
 # Marks are looked at no more often than this, however many batches are committed meanwhile.
 LEAST_S = 0.1
+# As often as a terminal renews its own file for Prometheus.
+MEASURE_S = 15.0
 # A worker that was killed is started again after this.
 RESTART_S = 1.0
 # A utility's machine has so many processors; beyond it the database is the limit.
@@ -50,8 +54,11 @@ _Answer = TypeVar("_Answer")
 Tell = Callable[[str], None]
 
 
-def run(url: str, database: str, name: str, workers: int) -> int:
-    """Ingest until SIGTERM or Ctrl-C. Raises: UsageError, UplinkError, StoreError."""
+def run(url: str, database: str, name: str, workers: int, metrics: Path | None = None) -> int:
+    """Ingest until SIGTERM or Ctrl-C. metrics: a file for Prometheus.
+
+    Raises: UsageError, UplinkError, StoreError.
+    """
     parse_broker(url)
     try:
         topics.check_name(name)
@@ -60,7 +67,7 @@ def run(url: str, database: str, name: str, workers: int) -> int:
     if not 0 < workers <= MOST_WORKERS:
         raise UsageError("--workers", f"{workers}", f"1 to {MOST_WORKERS}")
     Database(database).close()  # a URL that cannot be is told now
-    asyncio.run(_until_signal(ingest(url, database, name, workers, tell=_tell)))
+    asyncio.run(_until_signal(ingest(url, database, name, workers, tell=_tell, metrics=metrics)))
     return 0
 
 
@@ -74,7 +81,14 @@ def run_check(database: str) -> int:
 
 
 async def ingest(
-    url: str, database: str, name: str, workers: int, *, tell: Tell, **options: Any
+    url: str,
+    database: str,
+    name: str,
+    workers: int,
+    *,
+    tell: Tell,
+    metrics: Path | None = None,
+    **options: Any,
 ) -> None:
     """Until cancelled. options: of `listen`. Raises: StoreError for what will never work."""
     desk = Desk(Database(database), tell)
@@ -93,6 +107,8 @@ async def ingest(
             hears = _hear(url, acker, desk, committed, witness, tell=tell, **options)
             tasks.create_task(hears, name="births")
             tasks.create_task(_look(acker, desk, committed, witness), name="marks")
+            if metrics is not None:
+                tasks.create_task(_measure(metrics, desk, tell), name="metrics")
     except ExceptionGroup as errors:
         known = errors.subgroup(AgentError)
         raise (known or errors).exceptions[0] from errors
@@ -303,6 +319,21 @@ async def _look(acker: Acker, desk: Desk, committed: asyncio.Event, witness: Ing
         acker.missing(await desk.do(Database.holes))
         await desk.do(witness.look)
         await asyncio.sleep(LEAST_S)
+
+
+async def _measure(file: Path, desk: Desk, tell: Tell) -> None:
+    """The figures of the evidence into the file, now and then."""
+    trouble = ""
+    while True:
+        text = exposition(await desk.do(counts))
+        try:
+            write_file(file, text)
+            trouble = ""
+        except StoreError as error:
+            if str(error) != trouble:
+                trouble = str(error)
+                tell(trouble)
+        await asyncio.sleep(MEASURE_S)
 
 
 def _of(marks: dict[Place, int], nodes: set[tuple[str, str]]) -> dict[Place, int]:

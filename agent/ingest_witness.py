@@ -216,6 +216,17 @@ def counts(database: Database) -> list[tuple[str, int, int]]:
         return [tuple(row) for row in cursor.fetchall()]
 
 
+def exposition(found: Sequence[tuple[str, int, int]]) -> str:
+    """The same in Prometheus' text format."""
+    name = "ftu_ingest_findings"
+    lines = [
+        f"# HELP {name} what does not fit to what terminals have signed, by its kind [1]",
+        f"# TYPE {name} gauge",
+        *(f'{name}{{kind="{kind}",wrong="{wrong}"}} {number}' for kind, wrong, number in found),
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def _feed(
     tables: _Tables,
     witness: Witness,

@@ -13,7 +13,7 @@ import pytest
 from agent.clock import Stamp
 from agent.ingest_rows import rows_of
 from agent.ingest_store import Database
-from agent.ingest_witness import IngestWitness, counts
+from agent.ingest_witness import IngestWitness, counts, exposition
 from agent.store import cbor, entry
 from agent.store.entries import Key
 from agent.uplink.delivered import Birth, Delivered, LaneTold, Received
@@ -205,4 +205,6 @@ def test_another_key_is_told(server: Server, tmp_path: Path) -> None:
     server.take([birth(device, bytes(32))])
 
     assert server.kinds() == ["key"]
+    text = exposition(counts(server.database))
+    assert text.splitlines()[-1] == 'ftu_ingest_findings{kind="key",wrong="1"} 1'
     assert "unless somebody has given the device another" in server.told[0]
