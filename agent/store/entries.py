@@ -490,7 +490,7 @@ def _text(text: str | None) -> str | None:
 
 
 def _exact(value: float | str) -> tuple[int | str | None, int | None]:
-    """(value, exponent) as entry.is_quantity says, so that a float comes back bit for bit."""
+    """(value, exponent) as fitting.is_quantity says, so that a float comes back bit for bit."""
     if isinstance(value, str):
         return _text(value), None
     if isinstance(value, int):
