@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hil.fuzz import handed, lines, stored, uplink, waves
+from hil.fuzz import commands, handed, lines, stored, uplink, waves
 from hil.fuzz.oracle import Entrance
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -28,6 +28,7 @@ TARGETS: dict[str, Target] = {
     "consumer": Target("a message to a consumer", uplink.consumer, uplink.envelopes),
     "node": Target("a message to a node", uplink.node, uplink.node_examples),
     "mqtt": Target("packets of a broker", uplink.packets, uplink.packet_examples),
+    "command": Target("a command", commands.heard, commands.heard_examples),
     "parts": Target("parts of waveforms", waves.parts, waves.parts_examples),
     "packed": Target("a packed waveform", waves.packed, waves.packed_examples),
     "log": Target("a damaged file of the log", stored.log, stored.log_examples),
