@@ -191,7 +191,11 @@ class Publisher:
 
     def metrics(self) -> Values:
         """How log and delivery stand, by the names of agent/metrics.py."""
-        return self._figures.told(self.status, self._now())
+        told = self._figures.told(self.status, self._now())
+        if self._commands is not None:
+            told["commands_obeyed_total", ""] = self._commands.obeyed
+            told["commands_refused_total", ""] = self._commands.refused
+        return told
 
     def metrics_told(self) -> None:
         """They are in the log: what is measured over an interval begins anew."""

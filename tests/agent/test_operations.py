@@ -130,6 +130,8 @@ async def _commanded(folder: Path, url: str) -> None:
         assert (await room.does("restart-link")).detail == "started again"
         after = agent.said().count("guard started"), agent.said().count("link started")
         assert after == (starts[0], starts[1] + 1)
+        figures = next(each["values"] for each in _entries(agent, "s") if each["type"] == "metrics")
+        assert figures[figures.index("commands_obeyed_total") + 1] == 7
         stranger = await Room(url, Secret(bytes([5]) * 32)).does("restart-link")
         assert stranger.stage == "refused"
 
