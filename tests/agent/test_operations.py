@@ -106,7 +106,7 @@ def test_a_server_commands_a_running_agent(tmp_path: Path) -> None:
 
 
 async def _commanded(folder: Path, url: str) -> None:
-    async with asyncio.timeout(60), Agent(folder / "device") as agent:
+    async with asyncio.timeout(100), Agent(folder / "device") as agent:
         await agent.put("trusted.keys", ed25519.line_of(ROOM.public, "room"))
         script = Script("D-1", "short circuit", "head", [Step("isolate", 60, "lead")])
         drill.shelve(agent.data_dir, script, recording("head", onset_s=0.2))
@@ -153,7 +153,7 @@ class Room:
     async def does(self, operation: str, **arguments: int | str) -> Result:
         order = Order("hebin", "ftu-7", operation, arguments)
         told = self.heard.append
-        return await commanded(self._url, order, self._secret, told=told, within_s=20)
+        return await commanded(self._url, order, self._secret, told=told, within_s=45)
 
 
 def _entries(agent: Agent, lane: str) -> list[dict[str, Any]]:
