@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from agent.heads import Heads
     from agent.record_requests import RecordRequests
 
-# The log is read when guard says it grew; this often it is read anyway, should a word be lost.
+# Lane a is read when guard says it grew. The others wait for the next look, which costs the same
+# for one record or fifty; and everything is looked at so often, should a word be lost.
 LOOK_PERIOD_S = 0.5
+URGENT = "a"
 BATCH = 256
 # What is read here, and of that what heads vouch for.
 LANES, VOUCHED = "ahs", "as"
@@ -119,7 +121,8 @@ class Link:
 
     def _grew_in(self, lane: str) -> None:
         self._grown.add(lane)
-        self._grew.set()
+        if lane in URGENT:
+            self._grew.set()
         if self._publisher is not None:
             self._publisher.log_grew(lane)
 
@@ -146,20 +149,22 @@ class Link:
                     await self._grew.wait()
 
     def _look(self, lanes: Container[str] = LANES) -> bool:
-        """Take some of what is new in these lanes, or, when there is nothing, let the plan see the
-        clock; whether there was anything.
+        """Take some of what is new in these lanes, and, where that was all, let the plan see the
+        clock; whether there may be more.
         """
-        readers = [reader for lane, reader in self._readers.items() if lane in lanes]
-        items = [item for reader in readers for item in reader.read(BATCH)]
-        for item in items:
-            self._unwritten += self._project(item)
+        more = False
+        for lane, reader in self._readers.items():
+            items = reader.read(BATCH) if lane in lanes else ()
+            more |= len(items) == BATCH
+            for item in items:
+                self._unwritten += self._project(item)
         now = self._stamp()
-        if not items:
+        if not more:
             due, self._unwritten = self._unwritten + self._projection.tick(now.utc_us), []
             for variance in due:
                 self._write(variance, now)
         self.done_us_now = now.mono_us
-        return bool(items)
+        return more
 
     def _vouch(self) -> bool:
         """New records into the chains, and heads that are due; whether there may be more."""
