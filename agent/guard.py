@@ -56,9 +56,11 @@ class Guard:
     look: what has changed in the settings that `wire` uses, if anything has.
     memory: notes for the next one what the log says of the supply.
     history: makes means and extremes of what is measured. readings: logs them one by one. live_us:
-    how often link hears what is measured. records: what brings waveform records to disk, made when
-    a source of samples is first seen; None: they are not kept. shadow: other settings that decide
-    beside these. waves: brings ordered records into lane w, told how to tell an audit.
+    how often link hears what is measured. decided: is told until when everything seen is decided
+    [us, monotonic; 0: not known], for the next guard. records: what brings waveform records to
+    disk, made when a source of samples is first seen; None: they are not kept. shadow: other
+    settings that decide beside these. waves: brings ordered records into lane w, told how to tell
+    an audit.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Guard:
         history: History,
         readings: ReadingLog | None = None,
         live_us: int = METER_PERIOD_US,
+        decided: Callable[[int], None] = lambda _: None,
         records: Callable[[], RecordWriter] | None = None,
         shadow: Shadow | None = None,
         waves: Callable[[Callable[[str, str], None]], WaveLane] | None = None,
@@ -92,6 +95,7 @@ class Guard:
         self._history = history
         self._readings = readings
         self._live_us = live_us
+        self._decided = decided
         self._records = records
         self._shadow = shadow
         self._waves = None if waves is None else waves(self._audit_now)
@@ -112,10 +116,7 @@ class Guard:
         self.decided_us = clock.now_us()
         if past is not None:
             self.decided_us = past.since_us if past.exact else 0
-
-    def done_us(self) -> int:
-        """Instant up to which everything seen has been decided. [us, monotonic]  0: not known."""
-        return self.decided_us
+        decided(self.decided_us)
 
     async def run(self) -> None:
         """Until cancelled; then everything that was decided is flushed."""
@@ -237,6 +238,7 @@ class Guard:
         if not item.quality & (Quality.INVALID | Quality.STALE):
             self._sees(seen_us)
             self.decided_us = max(self.decided_us, seen_us)
+            self._decided(self.decided_us)
             self._looked[item.layout.sensor] = seen_us
         if seen_us - self._shown_us >= self._live_us:
             self._shown_us = seen_us

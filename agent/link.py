@@ -86,13 +86,8 @@ class Link:
         self._grew = asyncio.Event()
         self._grown = set(LANES)
         self._readers = {lane: LaneReader(log, lane) for lane in "ah"}
-        self.done_us_now = stamp().mono_us
         self.refused = 0
         self._unwritten: list[PlanVariance] = []
-
-    def done_us(self) -> int:
-        """Instant of the last look at the log. [us, monotonic]"""
-        return self.done_us_now
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -163,7 +158,6 @@ class Link:
             due, self._unwritten = self._unwritten + self._projection.tick(now.utc_us), []
             for variance in due:
                 self._write(variance, now)
-        self.done_us_now = now.mono_us
         return more
 
     def _vouch(self) -> bool:
