@@ -572,7 +572,15 @@ def _is_plain(value: "Item") -> bool:
 
 
 def _is_flat(value: "Item") -> bool:
-    return type(value) is list and all(_is_plain(each) for each in value)
+    if type(value) is not list:
+        return False
+    for each in value:  # as _is_plain, without a call for each of a poll's values
+        if type(each) is int:
+            if not -_LIMIT <= each < _LIMIT:
+                return False
+        elif each is not None and type(each) is not str:
+            return False
+    return True
 
 
 def _is_triples(value: "Entry") -> bool:
