@@ -108,6 +108,8 @@ def _tcp_request(question: Question) -> bytes:
 
 def tcp_length(number: int, head: bytes) -> int:
     """Length of the body behind this head. Raises: Foreign when it is another's."""
+    if len(head) != TCP_HEAD:
+        raise Foreign(f"head {head.hex()}")
     length: int
     transaction, protocol, length = struct.unpack(">HHH", head)
     if transaction != number or protocol or not 3 <= length <= LONGEST_TCP_BODY:
