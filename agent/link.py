@@ -251,6 +251,8 @@ class Link:
         if what == "probe" and self._publisher is not None:
             answer, detail = "here", _how_it_stands(self._publisher.status)
         if what == "record" and self._requests is not None:
+            with contextlib.suppress(StoreError):  # then by what is known already
+                self._look("h")  # a record that was stored just now is there
             answer, detail = self._requests.answer(of)
         logged = entries.answer_entry(self._stamp(), token, what, answer, detail)
         self._store(cbor.dumps(logged))
