@@ -238,7 +238,7 @@ class Guard:
             self._shadow.feed(detector, item, events)
         self._announce(detector)
         seen_us = _last_instant(item)
-        if not item.quality & (Quality.INVALID | Quality.STALE):
+        if not item.quality or not item.quality & (Quality.INVALID | Quality.STALE):
             self._sees(seen_us)
             self.decided_us = max(self.decided_us, seen_us)
             self._decided(self.decided_us)

@@ -90,9 +90,13 @@ class Truth:
                 values[k] = None
         frozen = self._frozen(values)
         self.complaint = self._words(wild, frozen=frozen)
-        invalid = Quality.INVALID if wild or self._denied else Quality.GOOD
+        quality = Quality.GOOD
+        if wild or self._denied:
+            quality |= Quality.INVALID
+        if frozen:
+            quality |= Quality.STALE
         self._denied = []
-        return invalid | (Quality.STALE if frozen else Quality.GOOD)
+        return quality
 
     def _plausible(self, k: int, value: float) -> bool:
         low, high = self._bounds[k]

@@ -88,7 +88,11 @@ def client(options: Options, protocol: str) -> aiomqtt.Client:
 @lru_cache(maxsize=16)
 def expiring(expiry_s: int) -> Properties:
     """Of a publish that the broker forgets after so long; nobody changes them. [s]"""
-    return _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry_s)
+    properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry_s)
+    packed = properties.pack()  # type: ignore[no-untyped-call]
+    # paho would pack them for each message anew.
+    object.__setattr__(properties, "pack", lambda: packed)
+    return properties
 
 
 def _properties(packet: int, **values: int) -> Properties:
