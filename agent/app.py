@@ -1,9 +1,8 @@
 """The composition root: the site file in, guard or link out, everything wired left to right.
 
-    python -m agent.app guard|link SITE_FILE BOOT HEARTBEAT_PIPE LAST_US
+    python -m agent.app guard|link SITE_FILE BOOT HEARTBEAT_PIPE WORD
 
-is how the supervisor starts them; LAST_US is the last instant that the predecessor had dealt
-with [us, monotonic], 0 when it is not known.
+is how the supervisor starts them; WORD is the file in which guard says until when it has decided.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from agent import __version__
 from agent.clock import Clock, Stamp
 from agent.errors import AgentError, SensorError, SiteError, StoreError
-from agent.heartbeat import beat
+from agent.heartbeat import Decided, beat
 from agent.site import Bay, SiteFile, load
 from agent.site_keys import SWITCH
 
@@ -57,13 +56,14 @@ RECORDS_FLOOR = 2
 
 def main(arguments: list[str]) -> int:
     """One of the two processes, until SIGTERM or until the supervisor is gone."""
-    role, site_path, boot, pipe, last_us = arguments
+    role, site_path, boot, pipe, word = arguments
     try:
         site = load(Path(site_path), purpose="run")
         clock = Clock(int(boot))
         if role == "guard":
+            decided = Decided(int(word))
             asyncio.run(
-                _live(int(pipe), lambda: build_guard(site, Path(site_path), clock, int(last_us)))
+                _live(int(pipe), lambda: build_guard(site, Path(site_path), clock, decided))
             )
         else:
             os.nice(LINK_NICENESS)
@@ -84,7 +84,7 @@ async def _live(pipe: int, build: Callable[[], Guard | Link]) -> None:
     process = build()
     tasks = [
         asyncio.create_task(_named(process.run()), name="work"),
-        asyncio.create_task(beat(pipe, process.done_us), name="heart"),
+        asyncio.create_task(beat(pipe), name="heart"),
         asyncio.create_task(_named(asked.wait()), name="end"),
     ]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -104,7 +104,7 @@ async def _named(work: Awaitable[object]) -> None:
     await work
 
 
-def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard:
+def build_guard(site: SiteFile, path: Path, clock: Clock, decided: Decided) -> Guard:
     """Sensors, settings, detectors and the log's lanes a, h and w."""
     from agent import past
     from agent.guard import Guard
@@ -132,7 +132,8 @@ def build_guard(site: SiteFile, path: Path, clock: Clock, last_us: int) -> Guard
         journal=journal,
         clock=clock,
         live=LiveSender(data_dir),
-        past=past.from_log(log, journal, PAST_LANES, memory, clock, last_us),
+        past=past.from_log(log, journal, PAST_LANES, memory, clock, decided.last_us()),
+        decided=decided.tell,
         memory=memory,
         look=in_force.look,
         history=History(local_day(site.site.time_zone)),

@@ -34,8 +34,9 @@ if TYPE_CHECKING:  # a script is read when there is an order, and link is to sta
 
 LANE = "x"
 SHELF, ORDER, RUNNING, FIRST, DONE, STOP = "shelf", "ORDER", "RUNNING", "first", "done", "stop"
-# One look costs a stat; a step's time is told to this.
+# A step's time is told to this; whoever has ordered a drill can wait a second for its start.
 LOOK_S = 0.2
+ORDER_LOOK_S = 1.0
 # A role's token with a line end; what is longer is none.
 _ROLE_BYTES = 64
 _NAMELESS = "unknown"
@@ -117,7 +118,7 @@ class Drills:
                 if str(error) != self._trouble:  # tried again at every look, told once
                     self._trouble = str(error)
                     say(self._trouble)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(ORDER_LOOK_S)
 
     # For the run.
 

@@ -11,8 +11,8 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 from agent import metrics
 from agent.clock import LEAP, SET, STEP, Clock
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 WAITING_LIMIT = 1000
 SYNC_PERIOD_S = 1.0  # lanes other than a are flushed in groups of at most a second (design.md)
 METER_PERIOD_US = 500_000  # screens change twice a second, and history needs no more
+# What the uplink knows of a bay; instants are its own.
+_SHOWN = tuple(each.name for each in fields(Meter) if each.name != "t_us")
 
 
 class Guard:
@@ -56,9 +58,11 @@ class Guard:
     look: what has changed in the settings that `wire` uses, if anything has.
     memory: notes for the next one what the log says of the supply.
     history: makes means and extremes of what is measured. readings: logs them one by one. live_us:
-    how often link hears what is measured. records: what brings waveform records to disk, made when
-    a source of samples is first seen; None: they are not kept. shadow: other settings that decide
-    beside these. waves: brings ordered records into lane w, told how to tell an audit.
+    how often link hears what is measured. decided: is told until when everything seen is decided
+    [us, monotonic; 0: not known], for the next guard. records: what brings waveform records to
+    disk, made when a source of samples is first seen; None: they are not kept. shadow: other
+    settings that decide beside these. waves: brings ordered records into lane w, told how to tell
+    an audit.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Guard:
         history: History,
         readings: ReadingLog | None = None,
         live_us: int = METER_PERIOD_US,
+        decided: Callable[[int], None] = lambda _: None,
         records: Callable[[], RecordWriter] | None = None,
         shadow: Shadow | None = None,
         waves: Callable[[Callable[[str, str], None]], WaveLane] | None = None,
@@ -92,6 +97,7 @@ class Guard:
         self._history = history
         self._readings = readings
         self._live_us = live_us
+        self._decided = decided
         self._records = records
         self._shadow = shadow
         self._waves = None if waves is None else waves(self._audit_now)
@@ -112,10 +118,7 @@ class Guard:
         self.decided_us = clock.now_us()
         if past is not None:
             self.decided_us = past.since_us if past.exact else 0
-
-    def done_us(self) -> int:
-        """Instant up to which everything seen has been decided. [us, monotonic]  0: not known."""
-        return self.decided_us
+        decided(self.decided_us)
 
     async def run(self) -> None:
         """Until cancelled; then everything that was decided is flushed."""
@@ -226,27 +229,31 @@ class Guard:
             self._end_record(item.layout.sensor)
         events = detector.feed(item)
         seqs = self._record(events)
+        told: dict[str, Any] = {}
         if self._readings is not None and isinstance(item, Reading):
-            self._log(self._readings.records(item, self._clock.stamp(item.t_us)))
+            told |= self._log(self._readings.records(item, self._clock.stamp(item.t_us)))
         if self._records is not None and isinstance(item, Block):
             self._keep(detector, item, events, seqs)
         if self._shadow is not None and isinstance(item, Block):
             self._shadow.feed(detector, item, events)
         self._announce(detector)
         seen_us = _last_instant(item)
-        if not item.quality & (Quality.INVALID | Quality.STALE):
+        if not item.quality or not item.quality & (Quality.INVALID | Quality.STALE):
             self._sees(seen_us)
             self.decided_us = max(self.decided_us, seen_us)
+            self._decided(self.decided_us)
             self._looked[item.layout.sensor] = seen_us
         if seen_us - self._shown_us >= self._live_us:
             self._shown_us = seen_us
-            self._measure(seen_us)
+            told |= self._measure(seen_us)
+        if told:
+            self._live.send(told)
 
-    def _log(self, readings: Sequence[bytes]) -> None:
-        """On disk before the next one is taken."""
+    def _log(self, readings: Sequence[bytes]) -> dict[str, Any]:
+        """On disk before the next one is taken; what link is to be told."""
         for payload in readings:
             self._store("h", payload, sync=True)
-            self._live.send({"grew": "h"})
+        return {"grew": "h"} if readings else {}
 
     def _keep(
         self, detector: Detector, block: Block, events: Sequence[Event], seqs: Sequence[int]
@@ -308,7 +315,7 @@ class Guard:
         self._store("h", cbor.dumps(entries.audit_entry(stamp, what, None, detail)))
         self._live.send({"grew": "h"})
 
-    def _measure(self, seen_us: int) -> None:
+    def _measure(self, seen_us: int) -> dict[str, Any]:
         """What every bay measures now, for screens, and, where it is new, for history."""
         seen: dict[str, list[Meter]] = {}
         new = set()
@@ -318,16 +325,15 @@ class Guard:
                 if self._looked.get(sensor) == meter.t_us:
                     new.add(meter.bay)
         meters = [together(of_bay) for of_bay in seen.values()]
-        self._live.send({"meters": [_shown(meter) for meter in meters]})
-        if seen_us - self._metered_us < METER_PERIOD_US:
-            return
-        self._metered_us = seen_us
-        now = self._clock.stamp(self._clock.now_us())
-        for meter in meters:
-            if meter.bay in new:
-                counts = entries.metered(_shown(meter))
-                utc_us = meter.t_us + now.utc_us - now.mono_us
-                self._remember(self._history.feed(meter.bay, counts, meter.t_us, utc_us))
+        if seen_us - self._metered_us >= METER_PERIOD_US:
+            self._metered_us = seen_us
+            now = self._clock.stamp(self._clock.now_us())
+            for meter in meters:
+                if meter.bay in new:
+                    counts = entries.metered(_shown(meter))
+                    utc_us = meter.t_us + now.utc_us - now.mono_us
+                    self._remember(self._history.feed(meter.bay, counts, meter.t_us, utc_us))
+        return {"meters": [_shown(meter) for meter in meters]}
 
     def _remember(self, told: list[Told]) -> None:
         """Into lane h, with the next flush: what is known of an interval that has ended.
@@ -446,9 +452,7 @@ class Guard:
 
 def _shown(meter: Meter) -> dict[str, object]:
     """A bay's values by the names that the uplink knows them by."""
-    shown = asdict(meter)
-    del shown["t_us"]
-    return shown
+    return {name: getattr(meter, name) for name in _SHOWN}
 
 
 def _last_instant(item: Block | Reading) -> int:

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from agent.record_requests import RecordRequests
     from agent.uplink.commands import Commands
 
-# The log is read when guard says it grew; this often it is read anyway, should a word be lost.
+# Lane a is read when guard says it grew. The others wait for the next look, which costs the same
+# for one record or fifty; and everything is looked at so often, should a word be lost.
 LOOK_PERIOD_S = 0.5
+URGENT = "a"
 BATCH = 256
 # What is read here, and of that what heads vouch for.
 LANES, VOUCHED = "ahs", "as"
@@ -91,13 +93,8 @@ class Link:
         self._grew = asyncio.Event()
         self._grown = set(LANES)
         self._readers = {lane: LaneReader(log, lane) for lane in "ah"}
-        self.done_us_now = stamp().mono_us
         self.refused = 0
         self._unwritten: list[PlanVariance] = []
-
-    def done_us(self) -> int:
-        """Instant of the last look at the log. [us, monotonic]"""
-        return self.done_us_now
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -129,7 +126,8 @@ class Link:
 
     def _grew_in(self, lane: str) -> None:
         self._grown.add(lane)
-        self._grew.set()
+        if lane in URGENT:
+            self._grew.set()
         if self._publisher is not None:
             self._publisher.log_grew(lane)
 
@@ -156,20 +154,21 @@ class Link:
                     await self._grew.wait()
 
     def _look(self, lanes: Container[str] = LANES) -> bool:
-        """Take some of what is new in these lanes, or, when there is nothing, let the plan see the
-        clock; whether there was anything.
+        """Take some of what is new in these lanes, and, where that was all, let the plan see the
+        clock; whether there may be more.
         """
-        readers = [reader for lane, reader in self._readers.items() if lane in lanes]
-        items = [item for reader in readers for item in reader.read(BATCH)]
-        for item in items:
-            self._unwritten += self._project(item)
+        more = False
+        for lane, reader in self._readers.items():
+            items = reader.read(BATCH) if lane in lanes else ()
+            more |= len(items) == BATCH
+            for item in items:
+                self._unwritten += self._project(item)
         now = self._stamp()
-        if not items:
+        if not more:
             due, self._unwritten = self._unwritten + self._projection.tick(now.utc_us), []
             for variance in due:
                 self._write(variance, now)
-        self.done_us_now = now.mono_us
-        return bool(items)
+        return more
 
     def _vouch(self) -> bool:
         """New records into the chains, and heads that are due; whether there may be more."""
@@ -262,6 +261,8 @@ class Link:
         if what == "probe" and self._publisher is not None:
             answer, detail = "here", _how_it_stands(self._publisher.status)
         if what == "record" and self._requests is not None:
+            with contextlib.suppress(StoreError):  # then by what is known already
+                self._look("h")  # a record that was stored just now is there
             answer, detail = self._requests.answer(of)
         logged = entries.answer_entry(self._stamp(), token, what, answer, detail)
         self._store(cbor.dumps(logged))

@@ -24,8 +24,8 @@ UNKNOWN_US = 10 * 365 * 86_400_000_000
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """since_us: when somebody last looked, on this boot's monotonic clock. exact: the supervisor
-    heard that guard's heart; else it is the instant of the log's last record, and it may have
+    """since_us: when somebody last looked, on this boot's monotonic clock. exact: that
+    guard has told it; else it is the instant of the log's last record, and it may have
     looked for longer. supply: DEAD, LIVE or None of each phase, bay by bay, as last told.
     """
 
@@ -40,7 +40,7 @@ def from_log(
     """None when the log is new.
 
     lanes: whose last record tells how long somebody looked. memory: caught up to the end by this.
-    last_us: the last heartbeat [us, monotonic]; 0 = not known.
+    last_us: until when the guard before has decided [us, monotonic]; 0 = not known.
     """
     memory.catch_up()
     stamps = [_last_stamp(log, lane, journal.next_seq(lane)) for lane in lanes]

@@ -8,7 +8,7 @@ once in the log, before the first of them, and again when the channels change.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from agent.clock import Stamp
@@ -45,7 +45,7 @@ class ReadingLog:
 
 
 def _readings(reading: Reading, stamp: Stamp) -> Iterator[list[Any]]:
-    counts = [_milli(value) for value in reading.values]
+    counts = _milli(reading.values)
     for first in range(0, len(counts), VALUES_AT_ONCE):
         values: dict[str, Any] = {
             "sensor": reading.layout.sensor,
@@ -64,8 +64,9 @@ def _channels(layout: Layout, stamp: Stamp) -> Iterator[list[Any]]:
         yield entries.interval_entry(stamp, entry.CHANNELS, values)
 
 
-def _milli(value: float | None) -> int | None:
+def _milli(values: Sequence[float | None]) -> list[int | None]:
     """Thousandths; what is not a number of this world is absent."""
-    if value is None or not abs(value * 1000) < _LARGEST:
-        return None
-    return round(value * 1000)
+    return [
+        None if value is None or not -_LARGEST < value * 1000 < _LARGEST else round(value * 1000)
+        for value in values
+    ]

@@ -1,7 +1,7 @@
 """Keeps guard and link alive, and nothing else: started once, imports almost nothing.
 
-guard is restarted at once and is told until when its predecessor had decided, so that it can say
-how long the terminal was blind. link comes back with a growing delay, since a link that fails
+guard is restarted at once and finds until when its predecessor had decided, so that it can say how
+long the terminal was blind. link comes back with a growing delay, since a link that fails
 must not eat the processor of a guard that works. A process whose heart stops is killed. Under
 systemd the watchdog is answered only while guard decides.
 
@@ -10,18 +10,18 @@ systemd the watchdog is answered only while guard decides.
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
 import socket
-import struct
 import sys
 import time
 from pathlib import Path
 
 from agent import boot
 
-HEARTBEAT = struct.Struct("<q")  # instant up to which the process has done its work [us]
+WORD_BYTES = 8  # in which guard says until when it has decided (heartbeat.py)
 # A process that has not moved for this long is stuck: a hundred times its longest honest pause.
 STUCK_S = 10.0
 # A new process has this long for its imports, recovery of the log and first connection.
@@ -32,17 +32,21 @@ LINK_DELAY_S = (0.2, 30.0)  # first and longest wait before link is started agai
 # A guard that ends so often without a single heartbeat cannot work here: the log is another's, or
 # the disk refuses us. A predecessor that is just dying lets go of the log within a second.
 HOPELESS_STARTS = 6
+LOOK_PERIOD_S = 1.0
 
 
 class Child:
-    """One of the two processes, with the pipe on which its heart beats."""
+    """One of the two processes, with the pipe on which its heart beats, and a word of memory that
+    it hands on to the next one.
+    """
 
     def __init__(self, role: str, arguments: list[str]) -> None:
         self.role = role
         self.arguments = arguments
         self.pid = 0
         self.pipe = -1
-        self.last_us = 0
+        self.word = os.memfd_create(f"ftu-agent {role}")
+        os.ftruncate(self.word, WORD_BYTES)
         self.beat_at = 0.0
         self.beaten = False
         self.started_at = 0.0
@@ -54,9 +58,11 @@ class Child:
         """Spawn it with the writing end of a fresh heartbeat pipe."""
         reading, writing = os.pipe()
         os.set_inheritable(writing, True)
+        os.set_inheritable(self.word, True)
         command = [sys.executable, "-m", "agent.app", self.role, *self.arguments]
-        command += [str(writing), str(self.last_us)]
+        command += [str(writing), str(self.word)]
         self.pid = os.posix_spawn(sys.executable, command, os.environ)
+        os.set_inheritable(self.word, False)
         os.close(writing)
         os.set_blocking(reading, False)
         self.pipe = reading
@@ -65,15 +71,12 @@ class Child:
         say(f"{self.role} started (process {self.pid})")
 
     def listen(self, now: float) -> None:
-        """Take the newest of the heartbeats that have come."""
+        """Take the heartbeats that have come."""
         try:
             beats = os.read(self.pipe, 4096)
         except BlockingIOError:
             return
-        whole = len(beats) // HEARTBEAT.size * HEARTBEAT.size
-        if whole:
-            (newest,) = HEARTBEAT.unpack_from(beats, whole - HEARTBEAT.size)
-            self.last_us = max(self.last_us, newest)
+        if beats:
             self.beat_at = now
             self.beaten = self.ever_beaten = True
 
@@ -123,7 +126,7 @@ def main(arguments: list[str]) -> int:
             if child.stuck(now):
                 say(f"{child.role} is stuck: killed")
                 child.signal(signal.SIGKILL)
-        _wait(children, wake, timeout_s=0.2)
+        _wait(children, wake, timeout_s=_pause_s(children))
         _bury(children)
         if children[0].hopeless():
             say("guard cannot start here; its reason stands above")
@@ -152,6 +155,12 @@ def _signals() -> Wake:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, wake.on_signal)
     return wake
+
+
+def _pause_s(children: list[Child]) -> float:
+    """Until somebody has to be started, or looked after."""
+    due_at = min([child.again_at for child in children if not child.pid], default=math.inf)
+    return min(max(0.0, due_at - time.monotonic()), LOOK_PERIOD_S)
 
 
 def _wait(children: list[Child], wake: Wake, timeout_s: float) -> None:

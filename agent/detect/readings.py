@@ -44,7 +44,7 @@ class Readings:
 
     def feed(self, reading: Reading) -> list[Event]:
         """Events of one reading; one that cannot be trusted decides nothing."""
-        if reading.quality & (Quality.STALE | Quality.INVALID):
+        if reading.quality and reading.quality & (Quality.STALE | Quality.INVALID):
             return []
         since_us = reading.t_us if self._previous_us is None else self._previous_us
         self._previous_us, self._latest = reading.t_us, reading

@@ -1,14 +1,16 @@
 """What is said on a Modbus line: questions into bytes, and bytes into answers that fit them.
 
-Only reading is spoken. pymodbus writes the frames and takes the answers apart, behind this file;
-whether a frame is the answer to the question is checked here, since pymodbus searches a buffer for
-anything that could be one. Pure: bytes in, bytes and registers out.
+Only reading is spoken. pymodbus writes the requests, behind this file; whether a frame is the
+answer to the question is checked here, since pymodbus searches a buffer for anything that could be
+one, and with that its data is at hand. Pure: bytes in, bytes and registers out.
 """
 
 from __future__ import annotations
 
 import logging
+import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pymodbus.framer.rtu import FramerRTU
 from pymodbus.framer.socket import FramerSocket
@@ -96,12 +98,20 @@ def rtu_answer(question: Question, frame: bytes) -> list[int]:
 
 def tcp_request(question: Question, number: int) -> bytes:
     """The question as it goes to a TCP server; `number` is its transaction."""
-    return bytes(_TCP.buildFrame(_request(question, number)))
+    return number.to_bytes(2, "big") + _tcp_request(question)
+
+
+@lru_cache(maxsize=256)  # one meter's reads are few, and asked for ever
+def _tcp_request(question: Question) -> bytes:
+    return bytes(_TCP.buildFrame(_request(question, 0)))[2:]
 
 
 def tcp_length(number: int, head: bytes) -> int:
     """Length of the body behind this head. Raises: Foreign when it is another's."""
-    transaction, protocol, length = (int.from_bytes(head[k : k + 2], "big") for k in (0, 2, 4))
+    if len(head) != TCP_HEAD:
+        raise Foreign(f"head {head.hex()}")
+    length: int
+    transaction, protocol, length = struct.unpack(">HHH", head)
     if transaction != number or protocol or not 3 <= length <= LONGEST_TCP_BODY:
         raise Foreign(f"head {head.hex()}")
     return length
@@ -131,8 +141,6 @@ def _data(question: Question, pdu: bytes) -> list[int]:
     size = question.data_bytes
     if pdu[:2] != bytes((question.function, size)) or len(pdu) != 2 + size:
         raise Foreign(f"begins with {pdu[:2].hex()}")
-    answer = _DECODER.decode(pdu)
-    if answer is None:
-        raise Foreign(f"{len(pdu)} bytes that pymodbus cannot take apart")
-    words = answer.bits if question.space in BIT_SPACES else answer.registers
-    return [int(word) for word in words[: question.count]]
+    if question.space in BIT_SPACES:  # the lowest bit of the first byte first (6.1)
+        return [pdu[2 + k // 8] >> k % 8 & 1 for k in range(question.count)]
+    return list(struct.unpack_from(f">{question.count}H", pdu, 2))

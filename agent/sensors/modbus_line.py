@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import os
 import termios
-from typing import Protocol
+from typing import Any, Protocol
 
 from agent.sensors.modbus_frame import (
     RTU_OVERHEAD,
@@ -68,16 +68,17 @@ class TcpLine:
     def __init__(self, host: str, port: int) -> None:
         self.name = f"{host}:{port}"
         self._address = host, port
-        self._ends: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._connection: _Connection | None = None
         self._clean = False
         self._number = 0
 
     async def ask(self, question: Question, timeout_s: float) -> list[int]:
         """The registers or bits. Raises: Away, Refused."""
         try:
-            if not self._clean or self._ends is None:
-                await self._connect(2 * timeout_s)
-            return await self._exchange(question, timeout_s)
+            if not self._clean or self._connection is None:
+                self.close()
+                self._connection = await _connected(*self._address, 2 * timeout_s)
+            return await self._exchange(self._connection, question, timeout_s)
         except TimeoutError as error:
             raise Away(f"{self.name}: no answer within {timeout_s:g} s") from error
         except (OSError, EOFError, UnicodeError) as error:  # UnicodeError: a host that is no name
@@ -86,29 +87,80 @@ class TcpLine:
             self._clean = False
             raise Away(f"{self.name}: an answer that does not fit the question: {error}") from error
 
-    async def _connect(self, timeout_s: float) -> None:
-        self.close()
-        async with asyncio.timeout(timeout_s):
-            self._ends = await asyncio.open_connection(*self._address)
-
-    async def _exchange(self, question: Question, timeout_s: float) -> list[int]:
-        assert self._ends is not None  # noqa: S101  # _connect
-        reader, writer = self._ends
+    async def _exchange(
+        self, connection: _Connection, question: Question, timeout_s: float
+    ) -> list[int]:
         self._number = self._number % 0xFFFF + 1
         self._clean = False
         async with asyncio.timeout(timeout_s):
-            writer.write(tcp_request(question, self._number))
-            head = await reader.readexactly(TCP_HEAD)
-            body = await reader.readexactly(tcp_length(self._number, head))
+            connection.say(tcp_request(question, self._number))
+            head = await connection.heard(TCP_HEAD)
+            body = await connection.heard(tcp_length(self._number, head))
         self._clean = True
         return tcp_answer(question, body)
 
     def close(self) -> None:
         """Let go of it; the next question connects again."""
-        if self._ends is not None:
-            with contextlib.suppress(OSError, RuntimeError):
-                self._ends[1].close()
-        self._ends = None
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+
+class _Connection(asyncio.BufferedProtocol):
+    """Hears into one small buffer; a stream of asyncio takes 256 KiB for each answer."""
+
+    def __init__(self) -> None:
+        self._transport: Any = None
+        self._buffer = memoryview(bytearray(MOST_HEARD))
+        self._filled = 0
+        self._more = asyncio.Event()
+        self._lost: Exception | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        return self._buffer[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._filled += nbytes
+        if self._filled == MOST_HEARD:  # no answer is so long: it says what nobody asked
+            self._transport.abort()
+        self._more.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = exc or EOFError()
+        self._more.set()
+
+    def say(self, frame: bytes) -> None:
+        """Send it."""
+        self._transport.write(frame)
+
+    async def heard(self, count: int) -> bytes:
+        """The next so many bytes. Raises: EOFError, OSError."""
+        while self._filled < count:
+            if self._lost is not None:
+                raise self._lost
+            self._more.clear()
+            await self._more.wait()
+        taken = bytes(self._buffer[:count])
+        left = bytes(self._buffer[count : self._filled])
+        self._filled = len(left)
+        self._buffer[: self._filled] = left
+        return taken
+
+    def close(self) -> None:
+        """Let go of it."""
+        with contextlib.suppress(OSError, RuntimeError):  # its loop is gone already
+            self._transport.close()
+
+
+async def _connected(host: str, port: int, timeout_s: float) -> _Connection:
+    """Raises: OSError, TimeoutError, UnicodeError."""
+    async with asyncio.timeout(timeout_s):
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(_Connection, host, port)
+        return connection
 
 
 class SerialLine:

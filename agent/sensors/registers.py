@@ -102,6 +102,12 @@ class Point:
             return None
         return float(raw * self.scale * 10.0 ** int(exponent))
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its value is what one register counts, times its scale."""
+        told = self.is_state or self.exponent or self.invalid
+        return self.type == "u16" and self.byte_order == "big" and not told
+
 
 def _raw(kind: str, packed: bytes) -> float:
     (raw,) = struct.unpack(TYPES[kind], packed)
@@ -142,7 +148,7 @@ class Read:
     space: str
     address: int
     count: int
-    points: tuple[int, ...] = ()
+    points: tuple[int, ...] = field(default=(), hash=False)  # each look-up would hash them all
 
 
 Image = Mapping[Read, Sequence[int] | None]
@@ -162,6 +168,8 @@ class Profile:
     reads: tuple[Read, ...] = field(init=False)
     measured: tuple[int, ...] = field(init=False)
     _home: tuple[Read, ...] = field(init=False)
+    # Of each measured point its read and, where it is plain, its place there and its scale.
+    _ways: tuple[tuple[int, int, int, float | None], ...] = field(init=False)
 
     def __post_init__(self) -> None:
         reads = tuple(_apart(plan_reads(self.points, self.limits)))
@@ -171,6 +179,12 @@ class Profile:
         object.__setattr__(self, "reads", reads)
         object.__setattr__(self, "measured", tuple(measured))
         object.__setattr__(self, "_home", tuple(home[k] for k in range(len(self.points))))
+        object.__setattr__(self, "_ways", tuple(map(self._way, self.measured)))
+
+    def _way(self, k: int) -> tuple[int, int, int, float | None]:
+        point, read = self.points[k], self._home[k]
+        scale = point.scale if point.is_plain else None
+        return k, self.reads.index(read), point.address - read.address, scale
 
     def measured_points(self) -> tuple[Point, ...]:
         """The points that are channels."""
@@ -182,7 +196,15 @@ class Profile:
 
     def values(self, image: Image) -> list[float | None]:
         """One value a channel; None for what the meter refused to tell or has not."""
-        return [self._value(k, image) for k in self.measured]
+        told = [image[read] for read in self.reads]
+        return [
+            self._value(k, image)
+            if scale is None
+            else None
+            if (words := told[home]) is None
+            else words[place] * scale
+            for k, home, place, scale in self._ways
+        ]
 
     def _value(self, k: int, image: Image) -> float | None:
         point, read = self.points[k], self._home[k]

@@ -28,6 +28,11 @@ class Truth:
 
     def __init__(self, points: Sequence[Point]) -> None:
         self._points = points
+        self._bounds = [(point.low, point.high) for point in points]
+        # What is doubted where it jumps: detection acts on nothing else.
+        self._acted_on = [
+            k for k, point in enumerate(points) if point.is_state or point.unit in JUMP
+        ]
         self._hearts = [k for k, point in enumerate(points) if point.heartbeat]
         self._believed: list[float | None] = [None] * len(points)
         self._beats: list[float | None] = [None] * len(self._hearts)
@@ -40,8 +45,10 @@ class Truth:
         """The values that are to be read once more before they are believed."""
         return [
             k
-            for k, value in enumerate(values)
-            if value is not None and self._plausible(k, value) and self._jumped(k, value)
+            for k in self._acted_on
+            if (value := values[k]) is not None
+            and self._plausible(k, value)
+            and self._jumped(k, value)
         ]
 
     def settle(self, first: Values, second: Values, doubtful: Sequence[int]) -> list[float | None]:
@@ -72,32 +79,32 @@ class Truth:
 
     def judge(self, values: list[float | None]) -> Quality:
         """Marks of a poll; values beyond what is plausible are taken out of it."""
-        wild = [
-            f"{point.name} = {value:g}"
-            for k, point in enumerate(self._points)
-            if (value := values[k]) is not None and not self._plausible(k, value)
-        ]
-        values[:] = [
-            value if value is not None and self._plausible(k, value) else None
-            for k, value in enumerate(values)
-        ]
-        for k, value in enumerate(values):
-            self._believed[k] = self._believed[k] if value is None else value
+        wild = []
+        for k, ((low, high), value) in enumerate(zip(self._bounds, values, strict=True)):
+            if value is None:
+                continue
+            if low <= value <= high:
+                self._believed[k] = value
+            else:
+                wild.append(f"{self._points[k].name} = {value:g}")
+                values[k] = None
         frozen = self._frozen(values)
         self.complaint = self._words(wild, frozen=frozen)
-        invalid = Quality.INVALID if wild or self._denied else Quality.GOOD
+        quality = Quality.GOOD
+        if wild or self._denied:
+            quality |= Quality.INVALID
+        if frozen:
+            quality |= Quality.STALE
         self._denied = []
-        return invalid | (Quality.STALE if frozen else Quality.GOOD)
+        return quality
 
     def _plausible(self, k: int, value: float) -> bool:
-        return self._points[k].low <= value <= self._points[k].high
+        low, high = self._bounds[k]
+        return low <= value <= high
 
     def _jumped(self, k: int, value: float) -> bool:
         last = self._believed[k]
-        return self._checked(k) and (last is None or self._differ(k, value, last))
-
-    def _checked(self, k: int) -> bool:
-        return self._points[k].is_state or self._points[k].unit in JUMP
+        return last is None or self._differ(k, value, last)
 
     def _differ(self, k: int, one: float, other: float) -> bool:
         unit = self._points[k].unit

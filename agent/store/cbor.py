@@ -54,8 +54,7 @@ def loads(data: bytes | bytearray | memoryview, *, max_bytes: int = MAX_BYTES) -
     file = io.BytesIO(data)
     try:
         item = _decoded(file)
-        # Whole numbers that came without a tag have 64 bits.
-        if type(item) is not list or not _PLAIN.issuperset(map(type, item)):
+        if not _is_plain(item):
             _refuse_outside_subset(item, 0)
     except (cbor2.CBORError, ValueError) as error:
         raise RecordError("CBOR", _first_line(error)) from error
@@ -125,6 +124,19 @@ def _decoder(file: io.BytesIO) -> cbor2.CBORDecoder:
         allow_indefinite=False,
         allow_duplicate_keys=False,
     )
+
+
+def _is_plain(item: Item) -> bool:
+    """Whether what was decoded is of the subset without any doubt, as records are: a list of
+    numbers, text, nulls and flat lists. Whole numbers that came without a tag have 64 bits.
+    """
+    if type(item) is not list:
+        return False
+    kinds = set(map(type, item))
+    if list not in kinds:
+        return kinds <= _PLAIN
+    flat = all(_PLAIN.issuperset(map(type, each)) for each in item if type(each) is list)
+    return flat and kinds - {list} <= _PLAIN
 
 
 def _refuse_outside_subset(item: Item, depth: int) -> None:

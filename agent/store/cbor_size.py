@@ -15,11 +15,20 @@ def size(item: "Item") -> int:
     if type(item) is not list:
         return _size_of_one(item)
     total = _head(len(item))
-    for each in item:
-        if each is None:
+    for each in item:  # of the most frequent kinds first, and without a call for each
+        kind = type(each)
+        if kind is int:
+            if -24 <= each < 24:
+                total += 1
+            elif -256 <= each < 256:
+                total += 2
+            else:
+                total += _head(each if each >= 0 else -1 - each)
+        elif each is None:
             total += 1
-        elif type(each) is int:
-            total += _head(each if each >= 0 else -1 - each)
+        elif kind is str:
+            length = len(each.encode())
+            total += length + (1 if length < 24 else _head(length))
         else:
             total += size(each)
     return total

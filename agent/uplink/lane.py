@@ -37,6 +37,7 @@ class Lane:
     window: messages that a consumer is resent without a sign of life; ack_wait_us: how long one is
     waited for, at first and at most. `next_before`: what `next` was when the link came to stand.
     `sent`: the broker has confirmed every seq up to it; `confirmed`: the highest that it has.
+    `rest_until_us`: what is new waits until then for company.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Lane:
         self.confirmed = 0
         self.hold_us = 0
         self.hold_until_us = 0
+        self.rest_until_us = 0
         self.followers: "dict[str, Follower]" = {}
         for consumer in consumers:
             self.followers[consumer] = Follower(window, ack_wait_us)
@@ -69,6 +71,10 @@ class Lane:
             if follower.cursor < first and follower.left > 0:
                 first = follower.cursor
         return first if first < self.next else None
+
+    def rests(self, now_us: int) -> bool:
+        """Whether what is new still waits for company."""
+        return self.rest_until_us > now_us
 
     def raise_head(self) -> None:
         """What one consumer has acknowledged was sent, whatever we remember of it."""

@@ -144,8 +144,11 @@ class Publisher:
 
     def log_grew(self, lanes: str | None = None) -> None:
         """There may be something new in these lanes; None: in any."""
-        self._grown.update(self._lanes if lanes is None else lanes)
-        self._wake.set()
+        grown = self._lanes if lanes is None else lanes
+        self._grown.update(grown)
+        now_us = self._clock.now_us()
+        if any(not self._session.rests(lane, now_us) for lane in grown):
+            self._wake.set()
 
     def settings_in_force(self, version: str) -> None:
         """Which protection settings judge now; `birth` tells it, anew where the link stands."""

@@ -11,7 +11,9 @@ time. A consumer that gives no sign of life is resent `window` messages, then wa
 try: the others lose nothing by it, and the link is not flooded for nobody. What somebody asked for
 by name goes beside all this and moves no cursor.
 
-Alarms and states (lanes a and s) go first and at once. History, waveforms and what was asked for
+Alarms and states (lanes a and s) go first and at once. History goes at once after a pause, and what
+follows goes together, a message a second: whoever logs ten readings a second pays for ten records
+and not for ten messages. History, waveforms and what was asked for
 take turns behind them, drills come last, and all of these obey the pacing (pacing.py).
 
 Records, bytes, topics and clocks stay outside: seqs and microseconds go in and out.
@@ -34,6 +36,11 @@ LANES = "ashwx"
 RESERVED = "as"
 # These take turns, and so does what was asked for; drills stand behind all that is real.
 IN_TURN = "hw"
+
+# What joins this lane after everything in it has gone waits so long for company. Nobody waits for
+# history by the second, and each message costs the terminal, the broker and the consumer as much as
+# some fifty records (bench gateway).
+GATHERED, GATHER_US = "h", 1_000_000
 
 # Why a message is due: sent for the first time, again because nobody acknowledged it, or again
 # because somebody asked for it.
@@ -96,6 +103,7 @@ class Session:
         reserve: int = RESERVE,
         ack_wait_us: int = ACK_WAIT_US,
         ack_wait_longest_us: int = ACK_WAIT_LONGEST_US,
+        gather_us: int = GATHER_US,
     ) -> None:
         if not 0 < reserve < window:
             raise ValueError(f"reserve {reserve} of window {window}; expected 0 < reserve < window")
@@ -118,6 +126,7 @@ class Session:
         self._window = window
         self._window_now = window
         self._reserve = reserve
+        self._gather_us = gather_us
         self._room = Room(window - reserve)
         self._since_share = 0
         self._turns = [name for name in lanes if name in IN_TURN] + [REQUEST]
@@ -167,6 +176,7 @@ class Session:
         self.pacing.connected(now_us)
         for lane in self._lanes.values():
             lane.next_before = lane.next
+            lane.rest_until_us = 0
             lane.release()
             for follower in lane.followers.values():
                 lane.begin_anew(follower)
@@ -280,6 +290,8 @@ class Session:
             message.until_us = self._requests.sent(lane, first, last)
         else:
             state.passes(first, last)
+        if lane in GATHERED and message.from_head is not None and state.head == state.next:
+            state.rest_until_us = now_us + self._gather_us
         self._since_share = 0 if message.yields else self._since_share + 1
         place = REQUEST if requested else lane
         if place in self._turns:
@@ -341,6 +353,8 @@ class Session:
             instants += [follower.deadline_us for follower in lane.followers.values()]
             if lane.hold_until_us > now_us:
                 instants.append(lane.hold_until_us)
+            if lane.rests(now_us) and lane.head < lane.next:
+                instants.append(lane.rest_until_us)
         paced_us = self.pacing.ready_at(now_us)
         if paced_us is not None and paced_us > now_us:
             for due in self._dues(now_us):
@@ -349,6 +363,10 @@ class Session:
                     break
         known = [instant_us for instant_us in instants if instant_us is not None]
         return min(known) if known else None
+
+    def rests(self, lane: str, now_us: int) -> bool:
+        """Whether what joins `lane` now waits for company."""
+        return self._lanes[lane].rests(now_us)
 
     # What stands.
 
@@ -446,7 +464,7 @@ class Session:
     def _due(self, name: str, now_us: int) -> "Due | None":
         lane = self._lanes[name]
         first = None if lane.hold_until_us > now_us else lane.first_due()
-        if first is None:
+        if first is None or (first == lane.head and lane.rests(now_us)):
             return None
         return name, first, lane.next - 1, RESEND if first < lane.head else HEAD
 

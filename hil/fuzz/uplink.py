@@ -15,7 +15,7 @@ from agent.clock import Clock, Stamp
 from agent.errors import UplinkError
 from agent.site import Uplink
 from agent.store import cbor, entries, entry
-from agent.uplink import mqtt, topics, wire
+from agent.uplink import mqtt, mqtt_client, topics, wire
 from agent.uplink.broker import Broker
 from agent.uplink.consumer import Consumer
 from agent.uplink.publisher import Identity, Publisher
@@ -240,7 +240,7 @@ def _publisher(told: list[str]) -> Publisher:
 
 # --- MQTT ---
 
-_OPTIONS = mqtt._Options(  # noqa: SLF001  one connection, without the retries around it
+_OPTIONS = mqtt_client.Options(  # one connection, without the retries around it
     broker=Broker("localhost", 1883, tls=False),
     client_id="one",
     will=None,

@@ -244,7 +244,7 @@ def test_a_guard_that_has_decided_nothing_yet_does_not_claim_to_have_looked(
 ) -> None:
     with Journal.open(tmp_path / "log", "ah") as journal:
         watching = guard(journal, tmp_path, [], past)
-        assert watching.done_us() == expected_us
+        assert watching.decided_us == expected_us
         watching._live.close()
 
 

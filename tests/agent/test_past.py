@@ -65,7 +65,7 @@ def test_the_supply_is_what_was_last_told(
     assert found.supply == {"b": states}
 
 
-def test_a_heartbeat_is_exact_and_the_last_record_is_a_bound(tmp_path: Path) -> None:
+def test_a_guards_own_word_is_exact_and_the_last_record_is_a_bound(tmp_path: Path) -> None:
     log = log_of(tmp_path, ("started", "ABC"), ("dip", "A"))
     heard, unheard = (from_log(log, Clock(BOOT), last_us) for last_us in (7_000_000, 0))
     assert isinstance(heard, Past)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from agent import heartbeat, supervisor
-from agent.supervisor import HEARTBEAT, LINK_DELAY_S, STARTING_S, STUCK_S, Child
+from agent import supervisor
+from agent.supervisor import LINK_DELAY_S, STARTING_S, STUCK_S, Child
 
 
 def child(role: str) -> Child:
@@ -49,17 +50,26 @@ def test_guard_is_back_at_once_and_link_ever_later() -> None:
     assert delays[-1] == pytest.approx(LINK_DELAY_S[1])
 
 
-def test_the_newest_heartbeat_counts() -> None:
+def test_a_heartbeat_is_heard_when_it_comes() -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     watched = child("guard")
     watched.pipe = reading
     watched.listen(1.0)
     assert not watched.beaten
-    os.write(writing, HEARTBEAT.pack(5) + HEARTBEAT.pack(7) + b"cut")
+    os.write(writing, b"..")
     watched.listen(2.0)
-    assert (watched.last_us, watched.beat_at, watched.beaten) == (7, 2.0, True)
-    assert heartbeat.BEAT.format == HEARTBEAT.format
+    watched.listen(3.0)
+    assert (watched.beat_at, watched.beaten) == (2.0, True)
+
+
+def test_it_sleeps_no_longer_than_until_somebody_has_to_be_started() -> None:
+    guard, link = child("guard"), child("link")
+    assert supervisor._pause_s([guard, link]) == supervisor.LOOK_PERIOD_S
+    link.pid, link.again_at = 0, time.monotonic() + 0.2
+    assert 0.1 < supervisor._pause_s([guard, link]) <= 0.2
+    guard.pid, guard.again_at = 0, time.monotonic() - 1.0
+    assert supervisor._pause_s([guard, link]) == 0.0
 
 
 def test_a_site_that_cannot_be_built_is_one_line_again_and_again_and_no_traceback(

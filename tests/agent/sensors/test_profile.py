@@ -63,6 +63,40 @@ def test_what_registers_say(point: Point, words: list[int], expected: float | No
     assert point.value(words) == expected
 
 
+POINTS = st.builds(
+    Point,
+    st.just("x"),
+    st.integers(0, 20),
+    type=st.sampled_from(["u16", "s16", "sm16"]),
+    byte_order=st.sampled_from(["big", "little"]),
+    scale=st.sampled_from([1.0, 0.1, -2.5]),
+    bit=st.sampled_from([None, None, 3]),
+    ones=st.sampled_from([(), (7,)]),
+    invalid=st.sampled_from([(), (0xFFFF,)]),
+)
+
+
+@given(st.lists(POINTS, min_size=1, max_size=8), st.data())
+def test_a_profile_s_values_are_those_of_its_points(
+    points: list[Point], data: st.DataObject
+) -> None:
+    """Its way past what a plain point does not need ends where the point's own way ends."""
+    plan = Profile("p", "test", tuple(points))
+    word = st.sampled_from([0, 7, 8, 500, 0x8001, 0xFFFF])
+    image = {
+        read: data.draw(st.none() | st.lists(word, min_size=read.count, max_size=read.count))
+        for read in plan.reads
+    }
+    expected = []
+    for k, point in enumerate(points):
+        (home,) = (read for read in plan.reads if k in read.points)
+        words = image[home]
+        at = point.address - home.address
+        expected.append(None if words is None else point.value(words[at : at + 1]))
+
+    assert plan.values(image) == expected
+
+
 @pytest.mark.parametrize(
     ("exponent", "expected"),
     [(0xFFFE, 230.4), (0, 23_040.0), (1, 230_400.0), (0x8000, None), (77, None)],

@@ -14,7 +14,7 @@ import pytest
 from amqtt.broker import Broker as Amqtt  # type: ignore[import-untyped]
 
 from agent.errors import UplinkError
-from agent.uplink import mqtt
+from agent.uplink import mqtt, mqtt_client, mqtt_port
 from agent.uplink.broker import Broker, parse_broker
 from agent.uplink.mqtt import Message, Port, Refused, Will, connect
 from hil.faults.broker import Mosquitto
@@ -562,7 +562,7 @@ def test_who_has_the_last_word(
     end: BaseException | None,
     last: bytes,
 ) -> None:
-    monkeypatch.setattr(mqtt, "WILL_DELAY_S", 1)
+    monkeypatch.setattr(mqtt_client, "WILL_DELAY_S", 1)
 
     async def scenario() -> None:
         with contextlib.suppress(UplinkError, KeyError, asyncio.CancelledError):
@@ -586,7 +586,7 @@ def test_who_has_the_last_word(
 def test_a_link_that_comes_back_in_time_keeps_the_will_unsaid(
     broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt, "WILL_DELAY_S", 1)
+    monkeypatch.setattr(mqtt_client, "WILL_DELAY_S", 1)
     will = Will("state", b"will")
 
     async def scenario() -> None:
@@ -621,7 +621,7 @@ def test_unread_messages_stay_with_the_broker_and_none_is_lost(
             await reader.subscribe("t")
             for n in range(2000):
                 await writer.publish("t", b"%d" % n)
-            assert len(reader._inbox) <= mqtt.RECEIVE_MAXIMUM
+            assert len(reader._inbox) <= mqtt_client.RECEIVE_MAXIMUM
             got = await take(reader, 2000)
             assert [message.payload for message in got] == [b"%d" % n for n in range(2000)]
             assert reader.dropped == 0
@@ -636,10 +636,10 @@ def test_live_values_that_nobody_reads_are_dropped_and_counted(broker: Mosquitto
             connect(broker.url, "writer") as writer,
         ):
             await reader.subscribe("t")
-            for n in range(mqtt.INBOX_LIVE + 50):
+            for n in range(mqtt_port.INBOX_LIVE + 50):
                 await writer.publish("t", b"%d" % n, qos=0)
             await eventually(lambda: reader.dropped == 50)
-            assert len(await take(reader, mqtt.INBOX_LIVE)) == mqtt.INBOX_LIVE
+            assert len(await take(reader, mqtt_port.INBOX_LIVE)) == mqtt_port.INBOX_LIVE
 
     run(scenario())
 
@@ -647,7 +647,7 @@ def test_live_values_that_nobody_reads_are_dropped_and_counted(broker: Mosquitto
 def test_a_flood_without_flow_control_ends_the_link_instead_of_dropping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt, "INBOX", 10)
+    monkeypatch.setattr(mqtt_port, "INBOX", 10)
 
     async def scenario(broker: Mosquitto) -> None:
         async with connect(broker.url, "writer") as writer:

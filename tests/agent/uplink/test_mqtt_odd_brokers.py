@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from agent.errors import UplinkError
-from agent.uplink import mqtt
-from agent.uplink.mqtt import Ended, Message, Refused, connect
+from agent.uplink import mqtt_port
+from agent.uplink.mqtt import Ended, Message, Port, Refused, connect
 from hil.faults.proxy import Proxy
 from hil.loopback import LOOPBACK, free_port
 from tests.agent.uplink.broker import eventually, mosquitto, run, scripted, serving
@@ -257,14 +257,14 @@ def test_a_broker_that_forgets_what_we_announced_cannot_fill_our_memory() -> Non
     body = b"\x00\x01t\x00\x01\x00" + payload
     size = len(body)
     length = bytes([size & 127 | 128, size >> 7 & 127 | 128, size >> 14])
-    flood = (b"\x32" + length + body) * (mqtt.INBOX_BYTES // len(payload) + 10)
+    flood = (b"\x32" + length + body) * (mqtt_port.INBOX_BYTES // len(payload) + 10)
 
     async def scenario() -> None:
         async with scripted(lambda packet: flood if publish(packet) else b"") as url:
             with pytest.raises(UplinkError, match="messages unread; more would be lost"):
                 async with connect(url, "one", protocol="5") as port:
                     await port.publish("t", b"x")
-            assert port._inbox_bytes <= mqtt.INBOX_BYTES + len(payload)
+            assert port._inbox_bytes <= mqtt_port.INBOX_BYTES + len(payload)
 
     run(scenario())
 
@@ -299,7 +299,7 @@ def test_a_broker_that_leaves_one_message_out_is_given_up_however_many_it_answer
     def whole(packet: bytes) -> list[bytes]:
         return [packet[at : at + 9] for at in range(0, len(packet), 9)]
 
-    async def keep_publishing(port: mqtt.Port) -> None:
+    async def keep_publishing(port: Port) -> None:
         while True:
             await port.publish("t", b"x")
             await asyncio.sleep(0.02)

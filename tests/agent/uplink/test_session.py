@@ -19,9 +19,10 @@ def session_with(
     consumers: tuple[str, ...] = ("scada",),
     ack: str = "consumer",
     window: int = 8,
+    gather_us: int = 0,
 ) -> Session:
     """A connected session whose lanes hold seqs 1..n."""
-    session = Session(EPOCH, consumers, ack=ack, window=window)
+    session = Session(EPOCH, consumers, ack=ack, window=window, gather_us=gather_us)
     for lane, count in ready.items():
         session.available(lane, count + 1)
     session.connected(0)
@@ -743,6 +744,53 @@ def test_seqs_that_are_not_on_disk_cannot_be_sent() -> None:
 
     with pytest.raises(ValueError, match="expected seqs below 4"):
         session.sending("a", 3, 4, now_us=0)
+
+
+# History waits for company.
+
+
+def test_history_goes_at_once_after_a_pause_and_what_follows_goes_together() -> None:
+    session = session_with({"h": 1}, gather_us=S)
+    assert [first for _, first, _ in drain(session, 0)] == [1]
+    went = []
+    for tenth in range(1, 30):  # ten records a second
+        session.available("h", tenth + 2)
+        went += [(tenth, first) for _, first, _ in drain(session, tenth * S // 10, size=100)]
+
+    assert went == [(10, 2), (20, 12)]
+    session.acknowledged("scada", EPOCH, "h", 21, 3 * S)
+    assert session.wake_at(29 * S // 10) == 3 * S  # for those that wait
+    drain(session, 3 * S, size=100)
+    session.acknowledged("scada", EPOCH, "h", 30, 3 * S)
+    assert session.wake_at(3 * S) is None
+
+
+def test_a_backlog_of_history_does_not_wait_for_company() -> None:
+    session = session_with({"h": 40}, gather_us=S)
+
+    assert len(drain(session, 0, size=10)) == 4
+
+
+@pytest.mark.parametrize("lane", ["a", "s", "w", "x"])
+def test_nothing_but_history_waits_for_company(lane: str) -> None:
+    session = session_with({lane: 1}, gather_us=S)
+    drain(session)
+    session.available(lane, 3)
+
+    assert not session.rests(lane, 0)
+    assert due(session) == (lane, 2, False)
+
+
+def test_what_is_sent_again_does_not_wait_for_company() -> None:
+    session = session_with({"h": 2}, gather_us=S)
+    drain(session)
+    session.available("h", 4)
+    session.returned("scada", 0)
+
+    assert drain(session) == [("h", 1, True), ("h", 2, True)]
+    session.disconnected(0)
+    session.connected(0)
+    assert drain(session, size=3) == [("h", 1, True)]  # and a new link begins with all there is
 
 
 # The board runs the same file.
