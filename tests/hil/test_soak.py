@@ -16,7 +16,8 @@ import pytest
 
 from hil import soak
 from hil.errors import RigError
-from hil.soak import Done, Ledger, Unit, campaign, main, summaries
+from hil.ledger import Done, Ledger, summaries, table
+from hil.soak import Unit, campaign, main
 
 # A unit's process as it may be: `--one NAME SEED` follows.
 SCRIPT = """
@@ -144,7 +145,7 @@ def test_the_summary_counts_each_kind_by_itself() -> None:
         ("a", 1, [1]),
         ("b", 2, []),
     ]
-    lines = soak.table(told).splitlines()
+    lines = table(told).splitlines()
     assert lines[1].split() == ["a", "1", "1", "100.00", "%", "0.00", "1"]
     assert lines[2].split() == ["b", "2", "0", "77.64", "%", "1.00"]
 
