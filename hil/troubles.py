@@ -370,6 +370,9 @@ def _earlier(lane: str, number: int, size: int) -> bytes:
     return cbor.dumps(entries.audit_entry(at, "backlog", None, "x" * size))
 
 
+_MARKS = "SELECT lane, mark FROM ftu_lane WHERE epoch = ?"
+
+
 @dataclass(frozen=True)
 class Held:
     """What the database holds of one epoch, against what the log gave out.
@@ -402,6 +405,8 @@ class Held:
 def held(database: Path, epoch: int, nexts: Mapping[str, int]) -> Held:
     """Of the only node in it. nexts: of each lane the seq up to which it is asked."""
     with _tables(database) as tables:
+        tables.execute("BEGIN")  # all of one instant, while the ingester goes on
+        marks = dict(tables.execute(_MARKS, (epoch,)).fetchall())
         records = tables.execute(
             "SELECT lane, seq, raw, differs, again FROM ftu_record WHERE epoch = ? ORDER BY rowid",
             (epoch,),
@@ -409,7 +414,6 @@ def held(database: Path, epoch: int, nexts: Mapping[str, int]) -> Held:
         losses = tables.execute(
             "SELECT lane, first_seq, last_seq, reason FROM ftu_lost WHERE epoch = ?", (epoch,)
         ).fetchall()
-    marks = marked(database, epoch)
     came: dict[str, set[int]] = {lane: set() for lane in nexts}
     late: list[tuple[str, int, int]] = []
     highest: Counter[str] = Counter()
@@ -446,8 +450,7 @@ def held(database: Path, epoch: int, nexts: Mapping[str, int]) -> Held:
 def marked(database: Path, epoch: int) -> dict[str, int]:
     """How far each lane is acknowledged."""
     with _tables(database) as tables:
-        asked = "SELECT lane, mark FROM ftu_lane WHERE epoch = ?"
-        return dict(tables.execute(asked, (epoch,)).fetchall())
+        return dict(tables.execute(_MARKS, (epoch,)).fetchall())
 
 
 def _tables(database: Path) -> contextlib.closing[sqlite3.Connection]:
