@@ -11,8 +11,10 @@ time. A consumer that gives no sign of life is resent `window` messages, then wa
 try: the others lose nothing by it, and the link is not flooded for nobody. What somebody asked for
 by name goes beside all this and moves no cursor.
 
-Alarms and states (lanes a and s) go first and at once. History, waveforms and what was asked for
-take turns behind them, drills come last, and all of these obey the pacing (pacing.py).
+Alarms and states (lanes a and s) go first and at once. An alarm that is new goes ahead of those
+that have waited; that moves no cursor, and it comes again in its turn unless everybody has it by
+then (decision 0044). History, waveforms and what was asked for take turns behind them, drills come
+last, and all of these obey the pacing (pacing.py).
 
 Records, bytes, topics and clocks stay outside: seqs and microseconds go in and out.
 """
@@ -25,19 +27,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    # lane, first seq, last seq that it may carry, one of HEAD, RESEND, REQUEST
+    # lane, first seq, last seq that it may carry, one of HEAD, RESEND, REQUEST, AHEAD
     Due = tuple[str, int, int, str]
 
 LANES = "ashwx"
 # Lanes that always find room in the window, so that neither history nor a drill ever stands before
 # an alarm.
 RESERVED = "as"
+# What is new in this lane goes ahead of what is old.
+NEWS = "a"
 # These take turns, and so does what was asked for; drills stand behind all that is real.
 IN_TURN = "hw"
 
-# Why a message is due: sent for the first time, again because nobody acknowledged it, or again
-# because somebody asked for it.
-HEAD, RESEND, REQUEST = "head", "resend", "request"
+# Why a message is due: sent for the first time, again because nobody acknowledged it, again because
+# somebody asked for it, or before its turn because it is new.
+HEAD, RESEND, REQUEST, AHEAD = "head", "resend", "request", "ahead"
 
 # Eight messages of 8 KiB keep a 1 Mbit/s link with half a second of delay busy.
 WINDOW = 8
@@ -48,6 +52,9 @@ SHARE_EVERY = 10
 ACK_WAIT_US = 60_000_000
 # A consumer that is away for days costs one window of resends each quarter of an hour.
 ACK_WAIT_LONGEST_US = 900_000_000
+# So many alarms fill a message or two. Where as many are due before it, an alarm that has just been
+# recorded goes ahead of them: those of days take minutes on a slow link.
+AHEAD_OF = 256
 # After a refusal by the broker the lane pauses, each time longer.
 HOLD_US = 1_000_000
 HOLD_LONGEST_US = 60_000_000
@@ -61,15 +68,18 @@ PUBACK = "puback"
 
 class _Message:
     """A message that waits for its PUBACK. `from_head`: the first seq in it that was never sent
-    before; `until_us`: deadline of the request that it answers.
+    before; `until_us`: deadline of the request that it answers; `ahead`: before its turn.
     """
 
     def __init__(self, lane: "Lane", first: int, last: int, requested: bool, now_us: int) -> None:
         self.lane = lane
         self.first = first
         self.last = last
-        self.from_head = max(first, lane.head) if last >= lane.head else None
         self.requested = requested
+        self.ahead = not requested and first > lane.head
+        self.from_head = None
+        if last >= lane.head and not self.ahead:
+            self.from_head = max(first, lane.head)
         self.until_us: "int | None" = None
         self.sent_us = now_us
         self.yields = requested or lane.name not in RESERVED
@@ -96,6 +106,7 @@ class Session:
         reserve: int = RESERVE,
         ack_wait_us: int = ACK_WAIT_US,
         ack_wait_longest_us: int = ACK_WAIT_LONGEST_US,
+        ahead_of: int = AHEAD_OF,
     ) -> None:
         if not 0 < reserve < window:
             raise ValueError(f"reserve {reserve} of window {window}; expected 0 < reserve < window")
@@ -126,7 +137,9 @@ class Session:
         self._lanes: "dict[str, Lane]" = {}
         for name in lanes:
             longest_us = max(ack_wait_us, ack_wait_longest_us)
-            self._lanes[name] = Lane(name, self.consumers, window, ack_wait_us, longest_us)
+            self._lanes[name] = Lane(
+                name, self.consumers, window, ack_wait_us, longest_us, ahead_of
+            )
         self._names = lanes
 
     # What is known from before, and what is on disk.
@@ -147,8 +160,7 @@ class Session:
 
     def available(self, lane: str, next_seq: int) -> None:
         """The log of `lane` reaches up to, not including, `next_seq`."""
-        state = self._lanes[lane]
-        state.next = max(state.next, next_seq)
+        self._lanes[lane].grows(next_seq, self.is_connected)
 
     # What happened.
 
@@ -166,7 +178,7 @@ class Session:
         self._room.connected()
         self.pacing.connected(now_us)
         for lane in self._lanes.values():
-            lane.next_before = lane.next
+            lane.connected()
             lane.release()
             for follower in lane.followers.values():
                 lane.begin_anew(follower)
@@ -278,7 +290,9 @@ class Session:
         if requested:
             message.until_us = self._requests.sent(lane, first, last)
         else:
-            state.passes(first, last)
+            state.told(last)
+            if not message.ahead:
+                state.passes(first, last)
         self._since_share = 0 if message.yields else self._since_share + 1
         place = REQUEST if requested else lane
         if place in self._turns:
@@ -297,7 +311,8 @@ class Session:
             message = self._in_flight.pop(token, None)
             if message is not None:
                 self._room.answered(now_us - message.sent_us)
-                self._delivered(message.lane, message.last, now_us)
+                if not message.ahead:  # it comes again in its turn, so nothing rests on it
+                    self._delivered(message.lane, message.last, now_us)
         elif self._take_back(token, HOLD_LONGEST_US, now_us):
             self.sends_refused += 1
 
@@ -422,6 +437,7 @@ class Session:
         if message.requested:
             self._ask_again(message)
         else:
+            lane.untold(message.first)
             lane.goes_back(message.first, message.from_head)
         lane.hold(HOLD_US, hold_longest_us, now_us)
         return True
@@ -437,6 +453,10 @@ class Session:
     def _dues(self, now_us: int) -> "Iterator[Due]":
         has_room = self._has_room()
         for place in self._order():
+            if place == NEWS:
+                news = self._news(now_us)
+                if news is not None:
+                    yield news
             if place in RESERVED or has_room:
                 due = self._requested(now_us) if place == REQUEST else self._due(place, now_us)
                 if due is not None:
@@ -448,6 +468,13 @@ class Session:
         if first is None:
             return None
         return name, first, lane.next - 1, RESEND if first < lane.head else HEAD
+
+    def _news(self, now_us: int) -> "Due | None":
+        lane = self._lanes[NEWS]
+        first = None if lane.hold_until_us > now_us else lane.ahead()
+        if first is None:
+            return None
+        return NEWS, first, lane.next - 1, AHEAD if first > lane.head else HEAD
 
     def _requested(self, now_us: int) -> "Due | None":
         for name in self._names:

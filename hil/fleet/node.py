@@ -13,7 +13,7 @@ from typing import Any
 from agent.store import cbor, entry
 from agent.uplink import topics, wire
 from agent.uplink.backoff import Backoff
-from agent.uplink.session import HEAD, REQUEST, Session
+from agent.uplink.session import AHEAD, HEAD, REQUEST, Session
 from hil.errors import BenchError
 from hil.fleet import packets
 from hil.fleet.packets import Decoder, Packet
@@ -224,7 +224,7 @@ class Node:
     def _envelope(self, lane: str, first: int, last: int, why: str, now_us: int) -> bytes:
         logged = self.log[lane][first - 1 : min(last, first - 1 + READ_AHEAD)]
         items = [("record", seq, each) for seq, each in enumerate(logged, first)]
-        flags = 0 if why == HEAD else wire.REPLAY
+        flags = 0 if why in (HEAD, AHEAD) else wire.REPLAY
         envelope, taken = wire.envelope(self.epoch, lane, items, ENVELOPE_BYTES, flags)
         payload = cbor.dumps(envelope)
         number = self._next()

@@ -26,6 +26,7 @@ EPOCH = 77
 WINDOW, SHARED = 8, 6
 RECORD_BYTES = 400
 IN_MESSAGE = 5  # records, in the end
+AHEAD_OF = 6
 CONSUMERS = ("oms", "scada")
 
 lanes = st.sampled_from(LANES)
@@ -57,7 +58,8 @@ class Delivery(RuleBasedStateMachine):
         self.start()
 
     def start(self) -> None:
-        self.session = Session(EPOCH, CONSUMERS, pacing=Pacing(lambda below: below // 2))
+        pacing = Pacing(lambda below: below // 2)
+        self.session = Session(EPOCH, CONSUMERS, pacing=pacing, ahead_of=AHEAD_OF)
 
     @initialize(alive=st.sampled_from([CONSUMERS, ("oms",), ("scada",)]))
     def somebody_lives(self, alive: tuple[str, ...]) -> None:
