@@ -45,6 +45,7 @@ from hil.instruments.modbus_unit import MeterUnit, served
 from hil.ledger import Result
 
 LANES = "ashwx"
+_AHEAD = "a"  # where what is new may come before what is old
 # Each of the three goes on for so long; starts of the device come on top.
 TROUBLED_S = (1.0, 3.0)
 BETWEEN_S = (0.0, 0.7)
@@ -394,7 +395,8 @@ class Held:
     raw: (lane, seq) to the record's bytes, in the order in which they came. missing: (lane, first,
     last) that are neither received nor declared lost. differs: keys that came again with another
     content. late: records that came after a higher one of their lane; out_of_order: of them, those
-    that are not marked as sent again. acked_and_missing: lanes acknowledged further than they are
+    that are not marked as sent again, but for alarms that let newer ones go ahead (decision 0044).
+    acked_and_missing: lanes acknowledged further than they are
     whole. lost: by lane and reason, seqs that never came.
     """
 
@@ -452,7 +454,7 @@ def held(database: Path, epoch: int, nexts: Mapping[str, int]) -> Held:
         missing=missing,
         differs=[(lane, seq) for lane, seq, _, differs, _ in records if differs],
         late=len(late),
-        out_of_order=[(lane, seq) for lane, seq, again in late if not again],
+        out_of_order=[(lane, seq) for lane, seq, again in late if not again and lane != _AHEAD],
         acked_and_missing=[
             lane for lane, mark in marks.items() if not set(range(1, mark + 1)) <= known[lane]
         ],
