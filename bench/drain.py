@@ -6,8 +6,8 @@ the uplink and a consumer that acknowledges are processes of their own, between 
 Reference: aiomqtt with one 100-byte record a publish at QoS 1, window 20, to the same mosquitto in
 the same run. The consumer asks for nothing but what it has not seen, so what it counts has arrived.
 
-Meanwhile a guard of its own raises alarms at random instants, tells the publisher as guard tells
-link, and the consumer says how long after its onset each was received.
+While it drains, a guard of its own raises alarms at random instants and tells the publisher as
+guard tells link; the consumer says how long after its onset each was received.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ REFERENCE_MESSAGES = 40_000
 GROUP = 5_000
 LONGEST_S = 1_800.0
 DRAINED_S = 0.5  # between two looks at how far it has come
+BEGUN_S = 0.02  # between two looks whether it has begun
+BEGUN = "drain-has-begun"
 RAISED_EVERY_S = (0.0, 0.2)  # an alarm, drawn anew each time
 RAISED_SEED = 7
 ALARM_S = 2.0  # the issue's bar for the 99th percentile on two cores
@@ -259,6 +261,9 @@ async def node(place: Path, url: str, owed: Backlog) -> dict[str, Any]:
     task = asyncio.create_task(_told_of_growth(publisher, place))
     ends = {"a": owed.a, "h": owed.h, "w": owed.w}
     cpu_s, least_mb, most_mb = -time.process_time(), 0.0, 0.0
+    while not any(lane.acked for lane in publisher.status.lanes.values()):  # noqa: ASYNC110
+        await asyncio.sleep(BEGUN_S)
+    (place / BEGUN).touch()
     while any(publisher.status.lanes[lane].acked < end for lane, end in ends.items()):
         await asyncio.sleep(DRAINED_S)
         if publisher.status.lanes["a"].acked:  # it flows: buffers have their size
@@ -276,10 +281,12 @@ async def _told_of_growth(publisher: Publisher, place: Path) -> None:
 
 
 async def guard(place: Path, _url: str, _owed: Backlog) -> dict[str, Any]:
-    """Alarms at random instants, until it is killed."""
+    """Alarms at random instants from the drain's beginning on, until it is killed."""
     chance = random.Random(RAISED_SEED)  # noqa: S311  the same instants again, no secret
     clock, live = Clock(41), LiveSender(place)
     with Journal.open(place / "log", "a") as journal:
+        while not (place / BEGUN).exists():  # noqa: ASYNC110  another process's word
+            await asyncio.sleep(BEGUN_S)
         for number in itertools.count():
             await asyncio.sleep(chance.uniform(*RAISED_EVERY_S))
             journal.append("a", alarm_at(number, clock.stamp(clock.now_us())))

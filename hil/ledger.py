@@ -175,13 +175,13 @@ def _sums(one: Result, other: Result) -> Result:
     """What both counted; a status or a list says nothing in sum, and `ok` stays."""
     told: Result = {}
     for name in [*one, *(name for name in other if name not in one)]:
-        here, there = one.get(name), other.get(name)
+        values = [result[name] for result in (one, other) if name in result]
         if name == "ok":
             told[name] = True
-        elif isinstance(here, dict) or isinstance(there, dict):
-            told[name] = _sums(here or {}, there or {})
-        elif isinstance(here or there or 0, int) and not isinstance(here, bool):
-            told[name] = (here or 0) + (there or 0)
+        elif all(isinstance(value, dict) for value in values):
+            told[name] = _sums(*values) if len(values) == 2 else values[0]
+        elif all(type(value) is int for value in values):
+            told[name] = sum(values)
     return told
 
 
