@@ -134,7 +134,8 @@ class Scene:
             metered = chance.random() < _METERED
             port = await stack.enter_async_context(meter()) if metered else None
             await stack.enter_async_context(self._ingesting())
-            self.device = await stack.enter_async_context(Agent(self.disk.path / "device"))
+            device = Agent(self.disk.path / "device", said=self.folder / "agent.log")
+            self.device = await stack.enter_async_context(device)
             self.clock = Clock(self.folder / "clock.json")
             self.site = self._site(chance, port)
             near = [lane for lane in "ahsw" if chance.random() < 0.4]
@@ -225,6 +226,7 @@ class Scene:
             "kill all": self._kill_all,
             "power cut": self._power_cut,
             "disk full": self._disk_full,
+            "boot on a full disk": self._full_boot,
         }
 
     def _line_acts(self) -> dict[str, _Act]:
@@ -275,6 +277,12 @@ class Scene:
             await asyncio.sleep(chance.uniform(0.1, 1.0))
         await asyncio.to_thread(self.disk.heal)
 
+    async def _full_boot(self, chance: random.Random) -> None:
+        await asyncio.to_thread(self.disk.fill)
+        await self._power_cut(chance)
+        await asyncio.sleep(chance.uniform(0.1, 1.2))
+        await asyncio.to_thread(self.disk.heal)
+
     async def _broker_dies(self, chance: random.Random) -> None:
         await asyncio.to_thread(chance.choice((self.broker.kill, self.broker.stop)))
         await asyncio.sleep(chance.uniform(0.0, 1.0))
@@ -288,6 +296,7 @@ class Scene:
         So it comes back at once: who has failed so often may stay away for minutes.
         """
         await line.healed(self.line)
+        await asyncio.to_thread(self.disk.heal)
         self.clock.synchronise()
         await self._end()
         await self._start()
