@@ -20,7 +20,7 @@ Records, bytes, topics and clocks stay outside: seqs and microseconds go in and 
 """
 
 from agent.uplink.lane import Lane
-from agent.uplink.pacing import Pacing, Room
+from agent.uplink.pacing import UNREAD, Pacing, Room, Unread
 from agent.uplink.requests import Requests
 
 TYPE_CHECKING = False
@@ -107,6 +107,7 @@ class Session:
         ack_wait_us: int = ACK_WAIT_US,
         ack_wait_longest_us: int = ACK_WAIT_LONGEST_US,
         ahead_of: int = AHEAD_OF,
+        unread: int = UNREAD,
     ) -> None:
         if not 0 < reserve < window:
             raise ValueError(f"reserve {reserve} of window {window}; expected 0 < reserve < window")
@@ -130,6 +131,7 @@ class Session:
         self._window_now = window
         self._reserve = reserve
         self._room = Room(window - reserve)
+        self._unread = Unread(unread)
         self._since_share = 0
         self._turns = [name for name in lanes if name in IN_TURN] + [REQUEST]
         self._token = 0
@@ -176,6 +178,7 @@ class Session:
         if receive_maximum is not None:
             self._window_now = max(1, min(self._window, receive_maximum))
         self._room.connected()
+        self._unread.clear()
         self.pacing.connected(now_us)
         for lane in self._lanes.values():
             lane.connected()
@@ -236,6 +239,7 @@ class Session:
         if mark == follower.mark:
             return "known"
         self.acks_moved += 1
+        self._unread.read(lane, mark)
         state.move(follower, mark, now_us)
         return "moved"
 
@@ -291,6 +295,8 @@ class Session:
             message.until_us = self._requests.sent(lane, first, last)
         else:
             state.told(last)
+            if message.from_head is not None and self._is_backlog(state, first):
+                self._unread.sent(lane, last, now_us)
             if not message.ahead:
                 state.passes(first, last)
         self._since_share = 0 if message.yields else self._since_share + 1
@@ -341,7 +347,10 @@ class Session:
             return None
         ready_us = self.pacing.ready_at(now_us)
         may_pace = ready_us is not None and ready_us <= now_us
+        unread = self._unread.until(now_us) is not None
         for due in self._dues(now_us):
+            if unread and self._is_backlog(self._lanes[due[0]], due[1]):
+                continue
             if may_pace or not self._is_paced(self._lanes[due[0]]):
                 return due
         return None
@@ -361,6 +370,7 @@ class Session:
                 if self._is_paced(self._lanes[due[0]]):
                     instants.append(paced_us)
                     break
+        instants.append(self._unread.until(now_us))
         known = [instant_us for instant_us in instants if instant_us is not None]
         return min(known) if known else None
 
@@ -437,6 +447,7 @@ class Session:
         if message.requested:
             self._ask_again(message)
         else:
+            self._unread.taken_back(lane.name, message.last)
             lane.untold(message.first)
             lane.goes_back(message.first, message.from_head)
         lane.hold(HOLD_US, hold_longest_us, now_us)
@@ -497,6 +508,13 @@ class Session:
         under_way = sum([1 for message in self._in_flight.values() if message.yields])
         # With a window too small to share, history goes alone or not at all.
         return under_way < min(self._room.now, max(1, self._window_now - self._reserve))
+
+    def _is_backlog(self, lane: "Lane", first: int) -> bool:
+        """Whether a message from the seq `first` on waits for consumers that are behind: all but
+        alarms and states that are new. With the broker's word for theirs there is nothing to see.
+        """
+        is_new = lane.name in RESERVED and first >= lane.next_before
+        return self.ack != PUBACK and not is_new
 
     def _is_paced(self, lane: "Lane") -> bool:
         """Whether the pacing holds the lane: alarms and states only as far as the brake says so,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from agent.uplink.pacing import Pacing
+from agent.uplink.pacing import UNREAD_US, Pacing
 from agent.uplink.session import (
     ACK_WAIT_US,
     AHEAD,
     HEAD,
     HOLD_LONGEST_US,
     HOLD_US,
+    LANES,
     REQUEST,
     Session,
 )
@@ -19,6 +20,7 @@ from tests.conftest import Board
 
 S = 1_000_000
 EPOCH = 77
+NONE_WAITS = 10_000  # messages: consumers are looked at elsewhere than where this stands
 
 
 def session_with(
@@ -29,7 +31,7 @@ def session_with(
     window: int = 8,
 ) -> Session:
     """A connected session whose lanes hold seqs 1..n."""
-    session = Session(EPOCH, consumers, ack=ack, window=window)
+    session = Session(EPOCH, consumers, ack=ack, window=window, unread=NONE_WAITS)
     for lane, count in ready.items():
         session.available(lane, count + 1)
     session.connected(0)
@@ -110,7 +112,7 @@ def test_each_tenth_message_is_history_during_a_storm_of_alarms() -> None:
 
 def old_alarms(count: int) -> Session:
     """A connected session that has so many alarms of before, and goes ahead of 10."""
-    session = Session(EPOCH, ["scada"], ahead_of=10)
+    session = Session(EPOCH, ["scada"], ahead_of=10, unread=NONE_WAITS)
     session.available("a", count + 1)
     session.available("h", 100)
     session.connected(0)
@@ -612,6 +614,83 @@ def test_a_quota_of_the_broker_slows_the_backlog_and_no_alarm() -> None:
     assert session.next_send(after_us) is None
     assert wake_us is not None
     assert session.next_send(wake_us) is not None
+
+
+# Consumers that are slower than the broker.
+
+
+def behind(unread: int = 5, ack: str = "consumer") -> Session:
+    """A session with a backlog, so much of which was sent that its consumers have to read."""
+    session = Session(EPOCH, ["oms", "scada"], ack=ack, unread=unread)
+    for lane in LANES:
+        session.available(lane, 101)
+    session.connected(0)
+    for _ in range(unread):
+        session.published(send(session)[3], True, 0)
+    return session
+
+
+def test_a_backlog_waits_while_its_messages_are_unread_and_a_new_alarm_does_not() -> None:
+    session = Session(EPOCH, ["scada"], unread=5, ahead_of=10)
+    session.available("a", 101)
+    session.connected(0)
+    for _ in range(5):
+        session.published(send(session)[3], True, 0)
+
+    assert session.next_send(0) is None
+    session.available("a", 102)
+    assert session.next_send(0) == ("a", 101, 101, AHEAD)
+
+
+def test_new_states_do_not_wait_for_consumers_that_read_history() -> None:
+    session = Session(EPOCH, ["scada"], unread=5)
+    session.available("h", 101)
+    session.connected(0)
+    for _ in range(5):
+        session.published(send(session)[3], True, 0)
+
+    assert session.next_send(0) is None
+    session.available("s", 3)
+    session.available("a", 3)
+    assert [lane for lane, _, _ in drain(session)] == ["a", "a", "s", "s"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mark", "more"),
+    [
+        pytest.param("scada", 2, 2, id="as-much-as-was-read"),
+        pytest.param("oms", 2, 2, id="the-quickest-of-them-counts"),
+        pytest.param("scada", 0, 0, id="nothing-was"),
+        pytest.param("board", 2, 0, id="somebody-who-is-not-required"),
+    ],
+)
+def test_what_was_read_makes_room(name: str, mark: int, more: int) -> None:
+    session = behind()
+
+    session.acknowledged(name, EPOCH, "a", mark, 0)
+
+    assert len(drain(session)) == more
+
+
+def test_whoever_reads_nothing_holds_up_the_others_for_two_seconds() -> None:
+    session = behind()
+
+    assert session.wake_at(0) == UNREAD_US
+    assert session.next_send(UNREAD_US - 1) is None
+    assert len(drain(session, UNREAD_US)) == 5
+
+
+def test_a_message_that_did_not_arrive_is_not_unread() -> None:
+    session = behind(unread=6)
+    session.connected(0)
+    tokens = [send(session)[3] for _ in range(6)]
+    session.published(tokens[-1], False, 0)
+
+    assert session.next_send(HOLD_US) is not None
+
+
+def test_where_the_brokers_word_is_enough_nobody_is_waited_for() -> None:
+    assert behind(ack="puback").next_send(0) is not None
 
 
 # Who is there at all.
