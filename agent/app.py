@@ -31,15 +31,20 @@ if TYPE_CHECKING:  # each process imports only its own half of the house
     from agent.heads import Heads
     from agent.link import Link
     from agent.outage.plan import Plan
+    from agent.record_requests import RecordRequests
     from agent.record_writer import RecordWriter
     from agent.records import Layout
     from agent.store.device_key import DeviceKey
     from agent.store.journal import Journal
     from agent.store.record_files import Limits as RecordLimits
+    from agent.uplink.commands import Commands
     from agent.uplink.publisher import Publisher
     from agent.wave_lane import WaveLane
 
 GUARD_LANES, LINK_LANES = "ahw", "sx"
+DRILLS = "drills"
+# From the word that link is restarted to its end, so that the word leaves before it.
+RESTART_AFTER_S = 0.5
 # What tells of the past; waveforms are large and tell nothing that the alarms do not.
 PAST_LANES = "ah"
 # Where both want the one processor, guard gets three quarters of it: link may have a long log to
@@ -270,17 +275,19 @@ def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
         orders=site.device.data_dir / wave_orders.FOLDER,
         log=log,
     )
+    publisher = _publisher(site, clock, log, journal, None if key is None else key.public)
+    commands = None if publisher is None else partial(_commands, site, clock, publisher, requests)
     return Link(
         log=log,
         journal=journal,
         projection=Projection(_plans(site)),
-        publisher=_publisher(site, clock, log, journal, None if key is None else key.public),
+        publisher=publisher,
         section_of=sections.get,
         stamp=lambda: clock.stamp(clock.now_us()),
         data_dir=site.device.data_dir,
         metrics_file=site.store.metrics_file,
         drills=Drills(
-            folder=site.device.data_dir / "drills",
+            folder=site.device.data_dir / DRILLS,
             site=path,
             log=log,
             journal=journal,
@@ -289,6 +296,7 @@ def build_link(site: SiteFile, path: Path, clock: Clock) -> Link:
         ),
         requests=requests,
         heads=None if key is None else _heads(site, clock, log, journal, key),
+        commands=commands,
     )
 
 
@@ -359,15 +367,60 @@ def _publisher(
     )
 
 
+def _commands(
+    site: SiteFile,
+    clock: Clock,
+    publisher: Publisher,
+    requests: RecordRequests,
+    journal: Callable[[str, str | None, str], bool],
+) -> Commands:
+    from agent.link import say
+    from agent.operations import Operations
+    from agent.uplink.commands import Commands
+    from agent.uplink.nonces import Nonces
+
+    data_dir, trusted = site.device.data_dir, {}
+    try:
+        trusted = _trusted(site)
+    except SiteError as error:
+        say(f"{error}; no command is obeyed")
+    return Commands(
+        trusted=trusted,
+        nonces=Nonces(data_dir / "uplink" / "commands", clock.boot, clock.now_us(), say),
+        clock=clock,
+        obeys=Operations(
+            drills=data_dir / DRILLS, requests=requests, brake=publisher.brake, end=_end_soon
+        ),
+        journal=journal,
+        tell=say,
+    )
+
+
+def _trusted(site: SiteFile) -> dict[bytes, str]:
+    """Names by their keys. Raises: SiteError."""
+    from agent.uplink import trusted
+
+    return {} if site.uplink.trusted is None else trusted.read(site.uplink.trusted)
+
+
+def _end_soon() -> None:
+    """As if SIGTERM had come; the supervisor starts it again."""
+    asyncio.get_running_loop().call_later(RESTART_AFTER_S, os.kill, os.getpid(), signal.SIGTERM)
+
+
 def check(site: SiteFile, path: Path) -> None:
-    """What only building finds out: drivers' options, plans. Raises: SiteError, all at once."""
+    """What only building finds out: drivers' options, plans, keys. Raises: SiteError, with all."""
     from agent.sensors import drivers
 
     findings: list[str] = []
     drivers_built = [
         partial(drivers.build, config, lambda: 0, path.parent) for config in site.sensors
     ]
-    attempts: list[Callable[[], object]] = [*drivers_built, partial(_plans, site)]
+    attempts: list[Callable[[], object]] = [
+        *drivers_built,
+        partial(_plans, site),
+        partial(_trusted, site),
+    ]
     built = []  # kept to the end: sensors that share a line must find each other
     for attempt in attempts:
         try:

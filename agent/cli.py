@@ -253,6 +253,12 @@ def _add_ingest(verbs: Verbs) -> None:
     )
     parser.add_argument("--consumer", default="scada", metavar="NAME", help="default: scada")
     parser.add_argument(
+        "--metrics",
+        type=Path,
+        metavar="FILE",
+        help="what was found about the evidence, for Prometheus",
+    )
+    parser.add_argument(
         "--check",
         action="store_true",
         help="instead: is every seq of every lane there, or declared lost? Status 1 where not",
@@ -266,7 +272,8 @@ def _ingest(chosen: argparse.Namespace) -> int:
         return ingest.run_check(chosen.database)
     if chosen.broker is None:
         raise UsageError("ingest", "no --broker", "mqtt://HOST[:PORT], or --check")
-    return ingest.run(chosen.broker, chosen.database, chosen.consumer, chosen.workers)
+    consumer, workers, metrics = chosen.consumer, chosen.workers, chosen.metrics
+    return ingest.run(chosen.broker, chosen.database, consumer, workers, metrics)
 
 
 def _add_journal(verbs: Verbs) -> None:

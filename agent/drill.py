@@ -1,5 +1,6 @@
 """Drills on a live agent: link's side of them, the only writer of lane x.
 
+    data_dir/drills/shelf/ID  orders that `order` takes from, as a signed command asks
     data_dir/drills/ORDER     put there as a whole (a rename): drill_order.py says what it holds
     data_dir/drills/RUNNING   the same folder while it runs
       first                   the seq in lane x from which this run tells
@@ -32,13 +33,43 @@ if TYPE_CHECKING:  # a script is read when there is an order, and link is to sta
     from agent.drill_order import Order
 
 LANE = "x"
-ORDER, RUNNING, FIRST, DONE, STOP = "ORDER", "RUNNING", "first", "done", "stop"
+SHELF, ORDER, RUNNING, FIRST, DONE, STOP = "shelf", "ORDER", "RUNNING", "first", "done", "stop"
 # One look costs a stat; a step's time is told to this.
 LOOK_S = 0.2
 # A role's token with a line end; what is longer is none.
 _ROLE_BYTES = 64
 _NAMELESS = "unknown"
 _OPEN = ("started", "step")
+
+
+def order(folder: Path, name: str) -> None:
+    """Order the drill `name` of the shelf. folder: of drills.
+
+    Raises: StoreError where there is none, another one waits or runs, or the disk refuses.
+    """
+    wanted = folder / SHELF / check_name(name)
+    if not wanted.is_dir():
+        raise StoreError(str(wanted), "is not there", "a drill on the shelf")
+    if (folder / ORDER).exists() or (folder / RUNNING).exists():
+        raise StoreError(str(folder), "another drill waits or runs", "one at a time")
+    made = folder / f".{ORDER}"
+    try:
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+        for path in wanted.iterdir():
+            # By a second name: a record may be large, and link's loop must not wait for a copy.
+            (made / path.name).hardlink_to(path)
+        made.rename(folder / ORDER)
+    except OSError as error:
+        raise disk.refused(wanted, "cannot be ordered", error) from error
+
+
+def stop(folder: Path) -> None:
+    """Break off the drill that runs. Raises: StoreError where none does."""
+    try:
+        (folder / RUNNING / STOP).touch()
+    except OSError as error:
+        raise StoreError(str(folder / RUNNING), "no drill runs") from error
 
 
 class _Broken(Exception):

@@ -18,12 +18,15 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.errors import AgentError, RecordError, StoreError, UsageError
 from agent.ingest_check import check
 from agent.ingest_rows import rows_of, unsigned
 from agent.ingest_store import Away, Database, Place
+from agent.ingest_witness import IngestWitness, counts, exposition
+from agent.metrics import write_file
 from agent.store import cbor
 from agent.uplink import topics, wire
 from agent.uplink.backoff import Backoff
@@ -38,6 +41,8 @@ FIRST_US, LONGEST_US = 200_000, 60_000_000
 LOOK_S = 1.0
 # Marks are looked at no more often than this, however many batches are committed meanwhile.
 LEAST_S = 0.1
+# As often as a terminal renews its own file for Prometheus.
+MEASURE_S = 15.0
 # A worker that was killed is started again after this.
 RESTART_S = 1.0
 # A utility's machine has so many processors; beyond it the database is the limit.
@@ -49,8 +54,11 @@ _Answer = TypeVar("_Answer")
 Tell = Callable[[str], None]
 
 
-def run(url: str, database: str, name: str, workers: int) -> int:
-    """Ingest until SIGTERM or Ctrl-C. Raises: UsageError, UplinkError, StoreError."""
+def run(url: str, database: str, name: str, workers: int, metrics: Path | None = None) -> int:
+    """Ingest until SIGTERM or Ctrl-C. metrics: a file for Prometheus.
+
+    Raises: UsageError, UplinkError, StoreError.
+    """
     parse_broker(url)
     try:
         topics.check_name(name)
@@ -59,7 +67,7 @@ def run(url: str, database: str, name: str, workers: int) -> int:
     if not 0 < workers <= MOST_WORKERS:
         raise UsageError("--workers", f"{workers}", f"1 to {MOST_WORKERS}")
     Database(database).close()  # a URL that cannot be is told now
-    asyncio.run(_until_signal(ingest(url, database, name, workers, tell=_tell)))
+    asyncio.run(_until_signal(ingest(url, database, name, workers, tell=_tell, metrics=metrics)))
     return 0
 
 
@@ -73,12 +81,19 @@ def run_check(database: str) -> int:
 
 
 async def ingest(
-    url: str, database: str, name: str, workers: int, *, tell: Tell, **options: Any
+    url: str,
+    database: str,
+    name: str,
+    workers: int,
+    *,
+    tell: Tell,
+    metrics: Path | None = None,
+    **options: Any,
 ) -> None:
     """Until cancelled. options: of `listen`. Raises: StoreError for what will never work."""
     desk = Desk(Database(database), tell)
     committed = asyncio.Event()
-    acker = Acker(name, tell)
+    acker, witness = Acker(name, tell), IngestWitness(tell)
     try:
         await desk.do(Database.create)
         async with asyncio.TaskGroup() as tasks:
@@ -89,8 +104,11 @@ async def ingest(
             for number in range(workers if workers > 1 else 0):
                 task = {"url": url, "database": database, "name": name}
                 tasks.create_task(_employ(task, number, committed.set, tell))
-            tasks.create_task(_hear(url, acker, desk, committed, tell, options), name="births")
-            tasks.create_task(_look(acker, desk, committed), name="marks")
+            hears = _hear(url, acker, desk, committed, witness, tell=tell, **options)
+            tasks.create_task(hears, name="births")
+            tasks.create_task(_look(acker, desk, committed, witness), name="marks")
+            if metrics is not None:
+                tasks.create_task(_measure(metrics, desk, tell), name="metrics")
     except ExceptionGroup as errors:
         known = errors.subgroup(AgentError)
         raise (known or errors).exceptions[0] from errors
@@ -262,31 +280,60 @@ def _taken(topic: str, payload: bytes, tell: Tell) -> list[Delivered]:
 
 
 async def _hear(
-    url: str, acker: Acker, desk: Desk, committed: asyncio.Event, tell: Tell, options: Any
+    url: str,
+    acker: Acker,
+    desk: Desk,
+    committed: asyncio.Event,
+    witness: IngestWitness,
+    *,
+    tell: Tell,
+    **options: Any,
 ) -> None:
     """Births and states into the database; a birth is answered with an acknowledgement."""
     async with contextlib.aclosing(listen(url, acker, tell=tell, **options)) as batches:
         async for batch in batches:
             rows = rows_of(batch)
             await desk.do(partial(Database.write, rows=rows))
-            born = {(each.site, each.node) for each in batch if isinstance(each, Birth)}
+            births = [each for each in batch if isinstance(each, Birth)]
+            born = {(each.site, each.node) for each in births}
+            for each in births:
+                await desk.do(partial(witness.born, birth=each))
             if born:
                 acker.marked(_of(await desk.do(Database.marks), born), born)
             committed.set()
 
 
-async def _look(acker: Acker, desk: Desk, committed: asyncio.Event) -> None:
-    """Marks and holes as they move."""
+async def _look(acker: Acker, desk: Desk, committed: asyncio.Event, witness: IngestWitness) -> None:
+    """Marks and holes as they move, and whether what is there is what was signed."""
     while True:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_S):
                 await committed.wait()
         committed.clear()
-        moved = {(site, node) for site, node, _, _ in await desk.do(Database.move_marks)}
-        if moved:
+        places = await desk.do(Database.move_marks)
+        if places:
+            moved = {(site, node) for site, node, _, _ in places}
             acker.marked(_of(await desk.do(Database.marks), moved), ())
+            # Behind the acknowledgement: whatever was signed, it is here.
+            await desk.do(partial(witness.moved, places=places))
         acker.missing(await desk.do(Database.holes))
+        await desk.do(witness.look)
         await asyncio.sleep(LEAST_S)
+
+
+async def _measure(file: Path, desk: Desk, tell: Tell) -> None:
+    """The figures of the evidence into the file, now and then."""
+    trouble = ""
+    while True:
+        text = exposition(await desk.do(counts))
+        try:
+            write_file(file, text)
+            trouble = ""
+        except StoreError as error:
+            if str(error) != trouble:
+                trouble = str(error)
+                tell(trouble)
+        await asyncio.sleep(MEASURE_S)
 
 
 def _of(marks: dict[Place, int], nodes: set[tuple[str, str]]) -> dict[Place, int]:

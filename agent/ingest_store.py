@@ -73,6 +73,21 @@ SCHEMA = (
   birth {json}, birth_utc_us BIGINT,
   online SMALLINT, conn BIGINT, state_utc_us BIGINT,
   PRIMARY KEY (site, node))""",
+    # What agent/ingest_witness.py knows and finds; the index holds what nobody should ever see.
+    """CREATE TABLE IF NOT EXISTS ftu_key (
+  site TEXT NOT NULL, node TEXT NOT NULL, public_key {bytes} NOT NULL,
+  PRIMARY KEY (site, node))""",
+    """CREATE TABLE IF NOT EXISTS ftu_proven (
+  site TEXT NOT NULL, node TEXT NOT NULL, epoch BIGINT NOT NULL, lane TEXT NOT NULL,
+  seq BIGINT NOT NULL, chain {bytes}, by_head BIGINT NOT NULL,
+  PRIMARY KEY (site, node, epoch, lane))""",
+    """CREATE TABLE IF NOT EXISTS ftu_finding (
+  site TEXT NOT NULL, node TEXT NOT NULL, epoch BIGINT NOT NULL, lane TEXT NOT NULL,
+  kind TEXT NOT NULL, first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL,
+  wrong SMALLINT NOT NULL, told TEXT NOT NULL, found_utc_us BIGINT NOT NULL,
+  PRIMARY KEY (site, node, epoch, lane, kind, first_seq, last_seq))""",
+    """CREATE INDEX IF NOT EXISTS ftu_record_differs ON ftu_record (site, node, epoch, lane)
+ WHERE differs > 0""",
 )
 
 _SAME = " AND ".join(f"{{0}}.{name} = {{1}}.{name}" for name in _KEY)
@@ -164,13 +179,13 @@ class Database:
 
     def create(self) -> None:
         """The tables, where they are not there yet."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             for statement in SCHEMA:
                 cursor.execute(statement.format(**self._kind.types))
 
     def write(self, rows: Rows) -> None:
         """All rows in one transaction."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             for statement, each in (
                 (_ADD_LANE, rows.lanes),
                 (_ADD_RECORD, rows.records),
@@ -184,7 +199,7 @@ class Database:
 
     def move_marks(self) -> list[Place]:
         """Raise each lane's mark as far as it is whole; the lanes whose mark moved."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             moved = []
             for *place, mark in self._all(cursor, _MOVABLE):
                 reached = self._whole_to(cursor, place, mark)
@@ -194,12 +209,12 @@ class Database:
 
     def marks(self) -> dict[Place, int]:
         """The mark of each lane of each node's present log, as its birth names it."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             return {tuple(place): mark for *place, mark in self._all(cursor, _MARKS)}
 
     def holes(self) -> dict[Place, tuple[int, int] | None]:
         """The lowest hole (first, last) of each lane of each node's present log."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             found: dict[Place, tuple[int, int] | None] = {}
             for site, node, epoch, lane, mark, *above in self._all(cursor, _HOLES):
                 known = [seq for seq in above if seq is not None]
@@ -209,18 +224,18 @@ class Database:
 
     def islands(self) -> list[Row]:
         """(site, node, epoch, lane, first, last, differs): seqs in a row that are there."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             return self._all(cursor, _ISLANDS)
 
     def lost(self) -> list[Row]:
         """(site, node, epoch, lane, first, last): what was declared lost."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             columns = "site, node, epoch, lane, first_seq, last_seq"
             return self._all(cursor, f"SELECT {columns} FROM ftu_lost")  # noqa: S608  ours
 
     def lanes(self) -> list[Row]:
         """(site, node, epoch, lane, mark, next as the birth told it)."""
-        with self._transaction() as cursor:
+        with self.transaction() as cursor:
             columns = "site, node, epoch, lane, mark, next_told"
             return self._all(cursor, f"SELECT {columns} FROM ftu_lane ORDER BY 1, 2, 3, 4")  # noqa: S608  ours
 
@@ -240,13 +255,17 @@ class Database:
                 return mark
             mark = reached
 
+    def run(self, cursor: Any, statement: str, values: Sequence[Any] = ()) -> None:
+        """A statement with a ? for each value."""
+        cursor.execute(self._kind.spelled(statement), values)
+
     def _all(self, cursor: Any, statement: str) -> list[Row]:
-        cursor.execute(self._kind.spelled(statement))
+        self.run(cursor, statement)
         found: list[Row] = cursor.fetchall()
         return found
 
     @contextmanager
-    def _transaction(self) -> Iterator[Any]:
+    def transaction(self) -> Iterator[Any]:
         """A cursor; committed at the end, or nothing of it has happened."""
         try:
             if self._connection is None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent.drill import Drills
     from agent.heads import Heads
     from agent.record_requests import RecordRequests
+    from agent.uplink.commands import Commands
 
 # The log is read when guard says it grew; this often it is read anyway, should a word be lost.
 LOOK_PERIOD_S = 0.5
@@ -38,13 +39,17 @@ BATCH = 256
 # What is read here, and of that what heads vouch for.
 LANES, VOUCHED = "ahs", "as"
 
+# (result, who, detail) of a command, into lane s; whether that worked.
+Journaled = Callable[[str, str | None, str], bool]
+
 
 class Link:
     """Tails lanes a and h into the outage projection, writes lane s, runs drills and the uplink.
 
     stamp: an instant's UTC with source and error, of this boot; section_of: a bay's section.
     drills: runs them, into lane x. requests: finds and orders waveform records. heads: vouches for
-    what is in the log. metrics_file: for Prometheus; None: there is none.
+    what is in the log. commands: judges and obeys them, told how to journal. metrics_file: for
+    Prometheus; None: there is none.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Link:
         drills: Drills | None = None,
         requests: RecordRequests | None = None,
         heads: Heads | None = None,
+        commands: Callable[[Journaled], Commands] | None = None,
         metrics_file: Path | None = None,
     ) -> None:
         self._log = log
@@ -71,6 +77,7 @@ class Link:
         self._data_dir = data_dir
         self._drills = drills
         self._requests = requests
+        self._commands = None if commands is None else commands(self._journal_command)
         self._metrics = LinkMetrics(
             log=log,
             journal=journal,
@@ -95,10 +102,13 @@ class Link:
     async def run(self) -> None:
         """Until cancelled."""
         self._remember_written()
+        if self._commands is not None:
+            self._commands.resume()
         try:
             async with receiving(self._data_dir, self._heard), asyncio.TaskGroup() as tasks:
                 if self._publisher is not None:
-                    tasks.create_task(self._publisher.run(self._asked), name="uplink")
+                    uplink = self._publisher.run(self._asked, self._commands)
+                    tasks.create_task(uplink, name="uplink")
                 tasks.create_task(self._follow(), name="follow the log")
                 tasks.create_task(self._metrics.run(), name="metrics")
                 if self._drills is not None:
@@ -265,6 +275,11 @@ class Link:
             return False
         self._grew_in("s")
         return True
+
+    def _journal_command(self, result: str, who: str | None, detail: str) -> bool:
+        """What became of a command, into lane s, on disk."""
+        audit = entries.audit_entry(self._stamp(), "command", who, detail, result)
+        return self._store(cbor.dumps(audit))
 
     def _write(self, variance: PlanVariance, stamp: Stamp) -> None:
         """Into lane s, on disk; kept and tried again when that fails."""

@@ -57,6 +57,8 @@ METRICS = {
     "unreadable_records_total": (COUNTER, False, "in the log, told as lost"),
     "acks_refused_total": (COUNTER, False, "acknowledgements that could not be true"),
     "requests_refused_total": (COUNTER, False, "questions and requests to send again, not taken"),
+    "commands_obeyed_total": (COUNTER, False, "signed commands that were obeyed"),
+    "commands_refused_total": (COUNTER, False, "commands that were refused, signed or not"),
     "messages_refused_total": (COUNTER, False, "received, and not to be understood"),
     "consumers_never_heard": (GAUGE, False, "required, and never seen"),
     "backlog_rate_bytes_s": (

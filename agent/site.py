@@ -84,6 +84,7 @@ class Uplink:
     username: str | None = None
     password_file: Path | None = None
     ca: Path | None = None
+    trusted: Path | None = None
     waveforms: str = "ask"
     live_ms: float = 500
 

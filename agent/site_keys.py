@@ -358,6 +358,13 @@ UPLINK = Table(
             None,
         ),
         Key(
+            "trusted",
+            File(),
+            "public keys whose commands are obeyed, each a line `ssh-ed25519 KEY NAME`; "
+            "none = every command is refused",
+            None,
+        ),
+        Key(
             "live_ms",
             Number(10, 60_000, "ms"),
             "how often live values go out, for screens; they are never stored",

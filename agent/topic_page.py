@@ -27,11 +27,14 @@ PAYLOADS = {
     "replay": "Send seqs of a lane again, until a deadline.",
     "ask": "A question, answered by a record of lane s.",
     "drain": "The fleet brake: how fast backlogs may leave.",
+    "signed-message": "A command, signed for this terminal and operation, with a deadline.",
+    "command-result": "What became of a command, stage by stage.",
 }
 PARAMETERS = {
     "site": "The utility's name for the feeder or the station.",
     "node": "The terminal.",
     "consumer": "Whose acknowledgement or presence it is.",
+    "op": "What is to be done, of a closed list without any switch.",
 }
 NAMES = "1 to 32 of A-Z a-z 0-9 _ -"
 
@@ -70,7 +73,7 @@ def address(name: str) -> str:
 
 def _id(name: str) -> str:
     """A name as keys of the document may be."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", name.replace("{consumer}", "")).strip("_")
+    return re.sub(r"[^A-Za-z0-9]+", "_", re.sub("{.*}", "", name)).strip("_")
 
 
 def _channel(name: str) -> dict[str, Any]:

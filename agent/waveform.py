@@ -20,6 +20,7 @@ from agent import wave_vectors
 from agent.clock import Stamp
 from agent.errors import RecordError
 from agent.records import Channel, Layout
+from agent.sensors.comtrade_cfg import MAX_COUNT, MAX_RATE_HZ, MIN_RATE_HZ, MIN_SCALE
 from agent.sensors.comtrade_write import Sheet, files, single
 from agent.uplink import wave_pack
 
@@ -112,6 +113,8 @@ def comtrade(waveform: Waveform, revision: int = 2013) -> dict[str, bytes]:
 
 def _check_instants(head: wave_pack.Head, runs: Sequence[wave_pack.Run], rate: Fraction) -> None:
     """Raises: ValueError for what a COMTRADE file has no room for."""
+    if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+        raise ValueError(f"rate of {float(rate):g} Hz; expected {MIN_RATE_HZ} to {MAX_RATE_HZ}")
     for instant_us in (head["utc_us"], head["utc_us"] + head["trigger_us"]):
         if not 0 <= instant_us <= _LAST_US:
             raise ValueError(f"UTC {instant_us} us; expected 1970 to 9999")
@@ -126,7 +129,11 @@ def _check_instants(head: wave_pack.Head, runs: Sequence[wave_pack.Run], rate: F
 
 def _channel(packed: wave_pack.Channel) -> Channel:
     name, phase, unit, scale, offset = packed
-    return Channel(name, unit, _float(*scale), _float(*offset), phase)
+    factor, counts = _float(*scale), _float(*offset)
+    fits = not factor or MIN_SCALE <= abs(factor) <= 1 / MIN_SCALE
+    if not fits or abs(counts) > MAX_COUNT:  # whoever reads the file would refuse it
+        raise ValueError(f"scale {factor:g}, offset {counts:g}; expected what a file can say")
+    return Channel(name, unit, factor, counts, phase)
 
 
 def _float(mantissa: int, exponent: int) -> float:

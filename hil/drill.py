@@ -32,7 +32,7 @@ from hil.case import Case, Recording
 from hil.errors import BenchError, CaseError
 
 LANE = "x"
-ORDER, RUNNING, DONE = "ORDER", "RUNNING", "done"
+SHELF, ORDER, RUNNING, DONE = "shelf", "ORDER", "RUNNING", "done"
 SCRIPT, RECORD = "drill.toml", "record"
 _LOOK_S = 0.05
 _ARRIVAL_S = 30.0
@@ -117,10 +117,18 @@ def steps(path: Path) -> list[Step]:
 
 def place(data_dir: Path, script: Script, recording: Recording) -> None:
     """Order it: whole or not at all. Raises: BenchError when another order waits there."""
-    drills = data_dir / "drills"
-    drills.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=drills, prefix=".order-") as made:
-        folder = Path(made) / ORDER
+    _put(data_dir / "drills" / ORDER, script, recording)
+
+
+def shelve(data_dir: Path, script: Script, recording: Recording) -> None:
+    """Lay it ready for a signed command. Raises: BenchError when it is there."""
+    _put(data_dir / "drills" / SHELF / script.id, script, recording)
+
+
+def _put(order: Path, script: Script, recording: Recording) -> None:
+    order.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=order.parent, prefix=".order-") as made:
+        folder = Path(made) / order.name
         sheet = comtrade.Sheet.of(recording, station=script.id)
         header = comtrade.write(folder, sheet)
         for path in (header, header.with_suffix(".dat")):
@@ -129,9 +137,9 @@ def place(data_dir: Path, script: Script, recording: Recording) -> None:
         if script.settings:
             (folder / "settings.toml").write_text(script.settings)
         try:
-            folder.rename(drills / ORDER)
+            folder.rename(order)
         except OSError as error:
-            raise BenchError(str(drills / ORDER), "is there already", "no order waits") from error
+            raise BenchError(str(order), "is there already", "no order waits") from error
 
 
 def done(data_dir: Path, step: str, role: str) -> None:

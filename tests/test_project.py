@@ -117,7 +117,18 @@ LOADS = {
         "sensors",
         "store",
     ),
-    "link": ("app", "drill", "drill_order", "heads", "link", "live", "outage", "store", "uplink"),
+    "link": (
+        "app",
+        "drill",
+        "drill_order",
+        "heads",
+        "link",
+        "live",
+        "operations",
+        "outage",
+        "store",
+        "uplink",
+    ),
 }
 LIBRARIES = {"guard": ("pymodbus.client",), "link": ()}
 
@@ -243,6 +254,7 @@ def test_no_command_or_topic_is_one_that_the_contract_does_not_name() -> None:
         "replay",
         "ask",
         "_ctl/drain",
+        "cmd/{op}",
     }
 
 

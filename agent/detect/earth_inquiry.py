@@ -12,7 +12,7 @@ from agent.detect import earth_phase, earth_residual, earth_through, tables
 from agent.detect.earth_added import Added, Span, added, recent, squares, summed
 from agent.detect.earth_direction import FORWARD, REVERSE, UNKNOWN, Sums, judge, weigh
 from agent.detect.earth_energy import energy
-from agent.detect.sequences import size
+from agent.detect.sequences import minus, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +39,10 @@ class Inquiry:
     """What one look at the samples found; RMS primary, of the last cycle's fundamental.
 
     neutral_volts, residual_amps: what was added to U0 and 3I0; neutral_noise, residual_noise: of
-    one quadrature of these; lasting_amps: as residual_amps, of the last half cycle. phase_amps,
-    line_volts: the most that was added to a phase current, and to a voltage between phases.
+    one quadrature of these; lasting_amps: as residual_amps, of the last half cycle. struck_volts:
+    as neutral_volts, of the first cycle: an arc may be out again, and leave a charge that stands.
+    phase_amps: the most that was added to a phase current; line_volts: to a voltage between phases,
+    of the first cycle or the last.
     u0_before, u0_after, i0_before: as they stood and stand. ahead, behind: fits of the two models;
     energy: what both were fitted to. flow_share, flow_sigmas: see earth_energy.py. through: the
     phase currents show the fault's own. dead: no phase carries anything.
@@ -48,7 +50,7 @@ class Inquiry:
     """
 
     def __init__(self) -> None:
-        self.neutral_volts = self.neutral_noise = 0.0
+        self.neutral_volts = self.neutral_noise = self.struck_volts = 0.0
         self.residual_amps = self.residual_noise = self.lasting_amps = 0.0
         self.phase_amps = self.line_volts = 0.0
         self.u0_before = self.u0_after = self.i0_before = 0.0
@@ -69,6 +71,7 @@ class Inquiry:
         """All of it."""
         told: "dict[str, float | int | str]" = {
             "neutral_volts_added": self.neutral_volts,
+            "neutral_volts_struck": self.struck_volts,
             "neutral_volts_noise": self.neutral_noise,
             "neutral_volts_before": self.u0_before,
             "neutral_volts_after": self.u0_after,
@@ -139,6 +142,7 @@ def inquire(
     if neutral is None:
         return found
     found.neutral_volts = size(_fundamental(neutral, span))
+    found.struck_volts = size(_first(neutral, span))
     found.neutral_noise = _noise(neutral, span)
     _look_at_voltages(found, raw, span)
     _look_for_phase(found, raw, span, residual, neutral)
@@ -216,11 +220,11 @@ def _look_at_voltages(found: Inquiry, raw: "Raw", span: Span) -> None:
     found.u0_after = _standing(recent(samples, span), scale, span)
     found.u0_before = _standing(_older(samples, span), scale, span)
     phases = [_added(raw, role, span) for role in VOLTAGES]
-    a, b, c = [_fundamental(x, span) if x else None for x in phases]
-    for one, other in ((a, b), (b, c), (c, a)):
-        if one is not None and other is not None:
-            apart = size((one[0] - other[0], one[1] - other[1]))
-            found.line_volts = max(found.line_volts, apart)
+    for cycle in (_first, _fundamental):
+        a, b, c = [cycle(x, span) if x else None for x in phases]
+        for one, other in ((a, b), (b, c), (c, a)):
+            if one is not None and other is not None:
+                found.line_volts = max(found.line_volts, size(minus(one, other)))
 
 
 def _look_for_phase(
@@ -235,13 +239,14 @@ def _look_for_phase(
         [int(x * scale / finest) for x in summed(recent(samples, span), span.step)]
         for samples, scale in waves
     ]
-    cycle = int(span.per_cycle + 0.5)
+    cycle, since = int(span.per_cycle + 0.5), span.onset
     low = earth_phase.lowest([squares(phase[-cycle:]) for phase in volts])
-    since = span.onset
+    if not low:  # an arc that is out again has burnt for half a cycle at least
+        low = earth_phase.lowest([squares(phase[since : since + cycle // 2]) for phase in volts])
     phases = [phase[since:] for phase in volts]
     fit = earth_phase.find(residual.since(since), neutral.since(since), phases)
     found.siemens = fit.gain * abs(residual.unit) * span.step / finest
-    found.phase = low or fit.name
+    found.phase = low or fit.name or found.phase
 
 
 def _point(found: Inquiry, sums: Sums, earthing: str) -> None:
@@ -299,6 +304,12 @@ def _quadratures(values: "list[int]", span: Span, share: float = 1.0) -> "Phasor
 
 def _fundamental(of: Added, span: Span) -> "Phasor":
     re, im = _quadratures(of.values, span)
+    return re * of.unit, im * of.unit
+
+
+def _first(of: Added, span: Span) -> "Phasor":
+    """As `_fundamental`, of the first cycle since the inception."""
+    re, im = _quadratures(of.values[: span.onset + int(span.per_cycle + 0.5)], span)
     return re * of.unit, im * of.unit
 
 

@@ -28,9 +28,10 @@ LEAST_OHM = 3.0
 # A displacement that proves that something is to earth. Less is told of other feeders only with
 # this current.
 DISPLACED, TOLD_AMPS = 0.03, 0.3
-# An arc may be out again where it displaced the neutral by that much; else so much of the least
-# current must go on.
-OUT_SHARE, LASTING_SHARE = 0.1, 0.25
+# An arc may be out again where it displaced the neutral by that much, or by so much in its first
+# cycle, to which poles that close 5 ms apart do not come; else so much of the least current must go
+# on.
+OUT_SHARE, STRUCK_SHARE, LASTING_SHARE = 0.1, 0.3, 0.25
 # U0 before by the phase voltage, and after by that before, of a fault that goes.
 GOING_FROM, GOING_TO = 0.1, 0.8
 # Sure enough at the first look, and at the last one; to say reverse, which wakes nobody, less will
@@ -61,9 +62,10 @@ def like_a_fault(found: "Inquiry", limits: Limits) -> bool:
     if limits.least_ohm * found.residual_amps > most_volts and found.neutral_noise > 0.0:
         return False
     if not flows:
-        if found.neutral_volts < max(limits.start_volts, NOISE_SIGMAS * found.neutral_noise):
+        volts = _displacement(found, limits)
+        if volts < max(limits.start_volts, NOISE_SIGMAS * found.neutral_noise):
             return False
-        if found.line_volts > LINE_SHARE * found.neutral_volts:
+        if found.line_volts > LINE_SHARE * volts:
             return False
     return not going(found, limits)
 
@@ -74,11 +76,19 @@ def going(found: "Inquiry", limits: Limits) -> bool:
     return less and found.u0_before >= GOING_FROM * limits.phase_volts
 
 
+def proven(found: "Inquiry", limits: Limits) -> bool:
+    """Whether something is to earth for certain: it stands out in one phase, or displaces the
+    neutral. Load that is composed otherwise, switching, and what three transformers' errors sum up
+    to do neither, though they may look as if they came from ahead.
+    """
+    return found.phase != "" or _displacement(found, limits) >= DISPLACED * limits.phase_volts
+
+
 def word(found: "Inquiry", limits: Limits, last: bool) -> str:
     """The direction to tell; "": nothing, or not yet."""
     if not like_a_fault(found, limits):
         return ""
-    share = found.neutral_volts / limits.phase_volts
+    share = _displacement(found, limits) / limits.phase_volts
     sure = found.confidence >= (FAIR if last else SURE)
     if found.direction == FORWARD and sure:
         if _stands(found, limits, last):
@@ -91,6 +101,13 @@ def word(found: "Inquiry", limits: Limits, last: bool) -> str:
     if found.through and last and found.neutral_noise == 0.0:
         return UNKNOWN  # there are no voltages
     return UNKNOWN if last and share >= DISPLACED and _worth_telling(found, share) else ""
+
+
+def _displacement(found: "Inquiry", limits: Limits) -> float:
+    """What was added to U0, be it over again where it was much. [V]"""
+    if found.struck_volts < STRUCK_SHARE * limits.phase_volts:
+        return found.neutral_volts
+    return max(found.struck_volts, found.neutral_volts)
 
 
 def _worth_telling(found: "Inquiry", share: float) -> bool:
@@ -107,7 +124,7 @@ def _stands(found: "Inquiry", limits: Limits, last: bool) -> bool:
     now. So what moves U0 by little must still flow at the second look, and only what moves it by
     more than any switching may be over, as an arc that went out.
     """
-    share = found.neutral_volts / limits.phase_volts
+    share = _displacement(found, limits) / limits.phase_volts
     if share >= OUT_SHARE:
         return True
     if share >= DISPLACED:

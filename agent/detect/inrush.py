@@ -61,6 +61,7 @@ COLLAPSE_UNTIL = 1.5  # later humps may themselves have saturated the current tr
 CREST = 16
 GAP = 0.125  # of a cycle: 45 degrees
 SECOND_HARMONIC = 0.15  # of the fundamental: what protection relays are set to
+LEAST_HUM = 0.25  # of the fundamental that a core adds; most make 0.3 to 0.6
 RUNNING = 0.5  # of a cycle without gap, where a fault shows through an inrush: it is here too
 # A gap is where the amplitude is below this share of pickup (a load may flow in it: the pickup
 # stands above any load), or of the peak (a knee is round, and current transformers creep).
@@ -374,18 +375,30 @@ def age_of(waves: Waves) -> "float | None":
     return oldest
 
 
-def size_of(waves: Waves, age: float) -> float:
-    """RMS of the largest phase's sinusoid since the change, its decaying DC apart. [A]"""
+def sizes_of(waves: Waves, age: float) -> "list[float]":
+    """RMS of each phase's sinusoid since the change, its decaying DC apart. [A]"""
+    return [size for size, _ in _sizes(waves, age)]
+
+
+def beneath(waves: Waves, age: float) -> float:
+    """The largest less the most that cores may add to it, by each phase's second harmonic. [A]"""
+    return max([size - double / LEAST_HUM for size, double in _sizes(waves, age)] + [0.0])
+
+
+def _sizes(waves: Waves, age: float) -> "list[tuple[float, float]]":
+    """Of each phase the sinusoid since the change, and the second harmonic of the last cycle."""
     window = waves.window
     group = max(1, window // THINNED)
     length = max(8, int(min(age, 1.0) * window / group))
     model = Model(length, window / group)
-    sizes = [
-        model.size(_thinned(samples, group)[-length:]) * abs(scale) / group
-        for samples, scale in waves.phases
-        if len(samples) >= length * group
-    ]
-    return max(sizes + [0.0]) / math.sqrt(2.0)
+    sizes = []
+    for samples, scale in waves.phases:
+        if len(samples) >= max(length * group, window):
+            thin, unit = _thinned(samples, group), abs(scale) / group / math.sqrt(2.0)
+            last = thin[-int(window / group + 0.5) :]
+            double = 2.0 * _amplitude(last, 4 * math.pi * group / window) / (SCALE * len(last))
+            sizes.append((model.size(thin[-length:]) * unit, double * unit))
+    return sizes
 
 
 def carried(waves: Waves) -> "tuple[float, float, float]":

@@ -20,6 +20,7 @@ START_LIMIT = 1.7
 # With inrush in it a current below this is no fault of twice the pickup, for the two add up. What
 # lies beneath is known when the inrush is gone.
 INRUSH_LIMIT = 1.9
+SETTLED_AGE = 2.0  # cycles: its whole last one is looked at
 # A load that returns brings transformers along, whose inrush is not the same in all phases.
 RETURNING_SHARE = 0.5
 LARGEST_OVERREACH = 1.25  # of the window filter, while it straddles an inception
@@ -84,12 +85,12 @@ class LoadStart:
     def goes_on(self, t_us: int, changing: bool, largest_amps: float, ripe_us: int) -> bool:
         """Whether all is still the same start. changing: enough was added to explain a pickup;
         ripe_us: how long a change takes to show in the currents. When not, `since_us` is when
-        something new began.
+        something new began; or it is so large that `stands` must tell.
         """
         self._until_us = None
         if not changing:
             self._settle(largest_amps)
-            return True
+            return largest_amps < INRUSH_LIMIT * self._pickup_amps
         if not self._settled:
             return False  # it is looked at as it develops
         if self._anew_us is None:
@@ -114,17 +115,26 @@ class LoadStart:
         residual_started: bool,
     ) -> bool:
         """Whether this is a start. age: of the change, in cycles; currents: RMS."""
-        if max(currents) >= START_LIMIT * self._pickup_amps * LARGEST_OVERREACH:
+        with_inrush = judgement is not None and _with_inrush(judgement)
+        if not with_inrush and max(currents) >= LARGEST_OVERREACH * START_LIMIT * self._pickup_amps:
             return False
-        self.size_amps = inrush.size_of(inrush.waves_of(raw), age)
+        waves = inrush.waves_of(raw)
+        sizes = inrush.sizes_of(waves, age)
+        self.size_amps = max(sizes + [0.0])
         seen = direction.beyond(raw, age)
         if seen is not None and seen.volts < STARTING_VOLTS * self._phase_volts:
             return False
-        if judgement is not None and _with_inrush(judgement):
-            return self.size_amps < INRUSH_LIMIT * self._pickup_amps
+        if with_inrush:
+            return inrush.beneath(waves, age) < INRUSH_LIMIT * self._pickup_amps
         if residual_started or self.size_amps >= START_LIMIT * self._pickup_amps:
             return False
-        return self._equal_enough(seen, min(currents) / max(currents))
+        # What was told as one decays unequally, transformers that it brought along.
+        return self.told or self._equal_enough(seen, min(sizes) / max(sizes) if sizes else 0.0)
+
+    def stands(self, raw: "Raw") -> bool:
+        """Whether what is large yet, or shows through an inrush, is less without the inrush."""
+        waves = inrush.waves_of(raw)
+        return inrush.beneath(waves, SETTLED_AGE) < INRUSH_LIMIT * self._pickup_amps
 
     def _equal_enough(self, seen: "direction.Beyond | None", equal: float) -> bool:
         """By the angle where there are voltages. equal: least current to the largest."""

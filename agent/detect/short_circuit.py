@@ -46,7 +46,7 @@ UNEXPLAINED = 0.4
 SOONEST = 0.25  # cycles; of a fault behind an inrush
 # Of a 3I0 that no inrush has a part in; humps of three phases that add up leave 0.15 and more.
 CLEAN_HARMONIC = 0.05
-EARTH = "3I0"  # the proof's name
+EARTH, DISPLACED = "3I0", "displaced"  # names of proofs
 ASKED_CYCLES = 3  # how long an unknown direction is asked for again
 
 # Of a change that does not show beside the noise, when an element starts. [cycles]
@@ -323,9 +323,20 @@ class ShortCircuit:
             judgement.prove("voltage down")
         if judgement.verdict == inrush.INRUSH and self.inrush and self.residual.started:
             self._hear_earth(raw, judgement)
+        if judgement.verdict == inrush.INRUSH and self._displaced():
+            judgement.prove(DISPLACED)
+            self._carried = inrush.carried(inrush.waves_of(raw))
         if judgement.verdict == inrush.INRUSH:
             self._gapped = judgement.gapped
         return judgement.verdict
+
+    def _displaced(self) -> bool:
+        """3I0 and a displaced neutral, and no core moves that: an arc that pauses. Behind an inrush
+        the phases would not be told apart.
+        """
+        least = EARTH_VOLTS * self._phase_volts
+        alone = not (self.phase.started and self.inrush)
+        return alone and self.residual.started and 0.0 < least <= self._neutral_volts
 
     def _hear_earth(self, raw: "Raw", judgement: "inrush.Judgement") -> None:
         """A clean 3I0 behind an inrush: no core makes one, and most have no way to earth at all."""
@@ -347,7 +358,7 @@ class ShortCircuit:
         """The shares of a fault behind an inrush: what still has gaps is not faulted."""
         if not self.inrush or self.judgement is None or not self.phase.started:
             return shares
-        if self.judgement.proof == EARTH:
+        if self.judgement.proof in (EARTH, DISPLACED):
             return self._carried
         a, b, c = [x if k in self.judgement.short else 0.0 for k, x in enumerate(shares)]
         return (a, b, c) if a or b or c else shares
@@ -381,10 +392,14 @@ class ShortCircuit:
         currents: tuple[float, float, float],
         look: "Callable[[], Raw | None]",
     ) -> bool:
-        """A motor, or a load that returns."""
-        raw = None if since_us is None or not self.phase.started else look()
-        if raw is None or since_us is None:
+        """A motor, or a load that returns; or one that was told still stands."""
+        shows = self.judgement is not None and self.judgement.proof == "no gap"
+        begun = since_us is not None or self.start.told or (self.inrush and shows)
+        raw = look() if begun and self.phase.started else None
+        if raw is None:
             return False
+        if since_us is None:
+            return self.start.stands(raw)
         age = (t_us - since_us) / self.cycle_us
         if not self.start.is_one(raw, age, currents, self.judgement, self.residual.started):
             return False

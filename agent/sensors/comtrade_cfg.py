@@ -32,7 +32,7 @@ MIN_RATE_HZ, MAX_RATE_HZ = 1, 10_000_000
 
 # Far beyond any converter; what lies outside is damage, and would spoil sums that must be exact.
 MAX_COUNT = 1e12
-_MIN_SCALE = 1e-30
+MIN_SCALE = 1e-30
 
 _WHOLE = re.compile(r"[0-9]{1,10}")
 
@@ -201,11 +201,11 @@ def _analog(lines: Lines, n: int) -> Analog:
     if scale is None:
         raise lines.bad(f"multiplier a of channel {name}", "", "a number")
     if scale and not (
-        _MIN_SCALE <= abs(scale) <= 1 / _MIN_SCALE and abs(offset / scale) <= MAX_COUNT
+        MIN_SCALE <= abs(scale) <= 1 / MIN_SCALE and abs(offset / scale) <= MAX_COUNT
     ):
         raise lines.error(
             f"a = {scale:g} and b = {offset:g} of channel {name}",
-            f"a within {_MIN_SCALE:g}..{1 / _MIN_SCALE:g}, b within {MAX_COUNT:g} counts",
+            f"a within {MIN_SCALE:g}..{1 / MIN_SCALE:g}, b within {MAX_COUNT:g} counts",
         )
     return Analog(
         name=name,

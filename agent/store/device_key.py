@@ -4,8 +4,7 @@
     device.key.bad1   set aside because nobody could read it
     device.pub        the public half with the names that signatures are bound to, for anyone
 
-The one file that knows `cryptography`, which is imported where it is first needed: guard never
-does. A cut at any byte leaves no key or a whole one, because the file appears under its name whole.
+A cut at any byte leaves no key or a whole one, because the file appears under its name whole.
 """
 
 from __future__ import annotations
@@ -14,16 +13,13 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from agent.errors import RecordError, StoreError
-from agent.store import chain, disk
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from agent.store import chain, disk, ed25519
+from agent.store.ed25519 import KEY_BYTES, SEED_BYTES, Secret
 
 KEY_FILE, PUBLIC_FILE = "device.key", "device.pub"
-SEED_BYTES = KEY_BYTES = 32  # RFC 8032, section 5.1.5
 _SECRET, _PUBLIC = "ftu-device-key 1", "ftu-public-key 1"
 # A public key's file is four short lines; whatever is longer is another file.
 _LONGEST = 4096
@@ -50,23 +46,16 @@ class PublicKey:
 
     def verifies(self, epoch: int, head: chain.Head) -> bool:
         """Whether the head was signed by this key, for these names and this log."""
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
         signed = chain.signed_bytes(self.site, self.node, epoch, head)
-        try:
-            Ed25519PublicKey.from_public_bytes(self.key).verify(head.signature, signed)
-        except (InvalidSignature, ValueError):  # ValueError: bytes that are no public key
-            return False
-        return True
+        return ed25519.verifies(self.key, head.signature, signed)
 
 
 class DeviceKey:
     """The secret half in memory. found: "whole", "new", or "damaged": it had to be made anew."""
 
     def __init__(self, seed: bytes, found: Literal["whole", "new", "damaged"]) -> None:
-        self._secret = _secret_of(seed)
-        self.public: bytes = self._secret.public_key().public_bytes_raw()
+        self._secret = Secret(seed)
+        self.public = self._secret.public
         self.found = found
 
     def sign(self, data: bytes) -> bytes:
@@ -141,9 +130,3 @@ def _set_aside(path: Path) -> bool:
     free = (aside for aside in asides if not os.path.lexists(aside))
     path.replace(next(free, asides[-1]))
     return True
-
-
-def _secret_of(seed: bytes) -> Ed25519PrivateKey:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    return Ed25519PrivateKey.from_private_bytes(seed)

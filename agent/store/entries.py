@@ -172,10 +172,14 @@ def entry_variance(logged: Entry) -> dict[str, Any]:
 
 
 def audit_entry(
-    stamp: Stamp, what: str, who: str | None = None, detail: str | None = None
+    stamp: Stamp,
+    what: str,
+    who: str | None = None,
+    detail: str | None = None,
+    result: str | None = None,
 ) -> Entry:
-    """Something was done or changed its state: what, by whom, and the circumstances."""
-    values = {"what": _text(what), "who": _text(who), "detail": _text(detail)}
+    """Something was done or changed its state. who: a token; result: of what somebody asked for."""
+    values = {"what": _text(what), "who": _text(who), "detail": _text(detail), "result": result}
     return entry.compose(entry.AUDIT, _at(stamp), values)
 
 
@@ -486,7 +490,7 @@ def _text(text: str | None) -> str | None:
 
 
 def _exact(value: float | str) -> tuple[int | str | None, int | None]:
-    """(value, exponent) as entry.is_quantity says, so that a float comes back bit for bit."""
+    """(value, exponent) as fitting.is_quantity says, so that a float comes back bit for bit."""
     if isinstance(value, str):
         return _text(value), None
     if isinstance(value, int):

@@ -10,6 +10,8 @@ Bytes, files and floats stay outside: see cbor.py, journal.py and entries.py.
 Portable.
 """
 
+from agent.store import cbor_size, fitting
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -18,6 +20,18 @@ if TYPE_CHECKING:
     Entry = list[Any]
     What = str | tuple[str, ...]
     Column = tuple[str, What, bool]
+
+size, short = cbor_size.size, cbor_size.short
+
+# What a column may hold, null apart; a tuple of names stands for the position in it.
+UINT, INT, INSTANT, TEXT, MASK = (
+    fitting.UINT,
+    fitting.INT,
+    fitting.INSTANT,
+    fitting.TEXT,
+    fitting.MASK,
+)
+BYTES, LIST, QUANTITIES = fitting.BYTES, fitting.LIST, fitting.QUANTITIES
 
 EVENT, WHY, BLIND, PLAN_VARIANCE, AUDIT, HISTORY, EXTREMES, TIMEMAP = 1, 2, 3, 4, 5, 6, 7, 8
 DRILL, HEAD, METRICS, WAVE, ANSWER = 9, 10, 11, 12, 13
@@ -116,24 +130,6 @@ METERED = (
     "negative_decivolts",
 )
 
-# What a column may hold, null apart; a tuple of names stands for the position in it.
-UINT, INT, INSTANT, TEXT, MASK = "uint", "int", "instant", "text", "mask"
-BYTES = "bytes"
-LIST, QUANTITIES = "list", "quantities"
-_EXPECTED = {
-    UINT: "0 to 2^63 - 1",
-    INT: "-2^63 to 2^63 - 1",
-    INSTANT: "0 to 2^62 - 1",
-    TEXT: "text",
-    BYTES: "bytes",
-    MASK: "phases as bits, 0 to 7",
-    LIST: "a flat list of integers, text and null",
-    QUANTITIES: "name, value, exponent, again and again",
-}
-
-# Floats that no two integers stand for.
-NOT_PLAIN = ("nan", "inf", "-inf", "-0.0")
-
 # (name, what it holds, whether it must be there). What every fault has comes first, so that the
 # rest is cut where it is absent.
 COLUMNS = {
@@ -168,7 +164,7 @@ COLUMNS = {
     WHY: (
         ("lane", TEXT, True),
         ("seq", UINT, True),
-        ("quantities", QUANTITIES, True),  # see is_quantity
+        ("quantities", QUANTITIES, True),  # see fitting.is_quantity
     ),
     BLIND: (
         ("since_before_us", UINT, False),  # null: nobody knows since when
@@ -200,6 +196,7 @@ COLUMNS = {
         ("what", TEXT, True),
         ("who", TEXT, False),
         ("detail", TEXT, False),
+        ("result", TEXT, False),  # of a command: a stage of uplink/command.py
     ),
     # Means over the quarter hour of UTC in which the entry's instant lies, or which it ends.
     HISTORY: (("bay", TEXT, True),)
@@ -296,12 +293,6 @@ _HEADER = (
 # Half of the largest message (contract.md section 4), so that any record fits in one.
 MAX_BYTES = 4096
 LARGEST_EXPONENT = 62
-_CODES = 256
-_LIMIT = 1 << 63
-_BELOW = {UINT: _LIMIT, INT: _LIMIT, INSTANT: _LIMIT >> 1, MASK: 8}
-_LOWEST = {INT: -_LIMIT}
-# In CBOR an integer takes no more, and neither does a letter, its share of the head included.
-_LONGEST_INT, _LONGEST_LETTER = 9, 9
 
 
 def compose(record_type: int, at: "tuple[Item, ...]", values: "dict[str, Item]") -> "Entry":
@@ -331,69 +322,30 @@ def check(entry: "Item") -> None:
 
 
 def _is_sound(entry: "Item") -> bool:
-    """Whether this is an entry without any doubt; where there is one, `_refuse` looks closer.
-
-    Backlogs of millions of records pass here, so that each column costs one step.
-    """
+    """Whether this is an entry without any doubt; where there is one, `_refuse` looks closer."""
     if type(entry) is not list or len(entry) < FIRST or type(entry[TYPE]) is not int:
         return False
     specs, needed = _SPECS.get(entry[TYPE], ((), 0))
-    if not needed <= len(entry) <= len(specs):
-        return False
-    room = MAX_BYTES - _LONGEST_INT * (len(entry) + 1)
-    for spec, value in zip(specs, entry):
-        kind = type(value)
-        if kind is int:
-            fits = spec[0] <= value < spec[1]
-        elif value is None:
-            fits = not spec[2]
-        else:
-            fits = kind is spec[3] and (kind is not list or _is_sound_list(value, spec[4]))
-            room -= _room_of(value) if fits else 0
-        if not fits:
-            return False
-    return room >= 0
-
-
-def _is_sound_list(values: "Entry", of_quantities: bool) -> bool:
-    """Whether it is flat without any doubt and, if it has to be, of quantities."""
-    if not of_quantities:
-        return _is_flat(values)
-    if len(values) % 3:
-        return False
-    for at in range(0, len(values), 3):
-        value, exponent = values[at + 1], values[at + 2]
-        if type(values[at]) is not str or type(value) is not int:
-            return False
-        if exponent is None:
-            if not -_LIMIT <= value < _LIMIT:
-                return False
-        elif type(exponent) is not int or not -1074 <= exponent <= 971 or abs(value) >= 1 << 53:
-            return False
-    return True
-
-
-def _room_of(value: "Item") -> int:
-    """No fewer bytes than text, bytes or a flat list take in CBOR beyond those of an integer."""
-    if type(value) is not list:
-        return _LONGEST_LETTER * len(value)
-    letters = "".join([each for each in value if type(each) is str])
-    return _LONGEST_INT * len(value) + _LONGEST_LETTER * len(letters)
+    return needed <= len(entry) <= len(specs) and fitting.is_sound(entry, specs, MAX_BYTES)
 
 
 def _refuse(entry: "Item") -> None:
     if type(entry) is not list or len(entry) < FIRST:
         raise ValueError(f"{short(entry)}; expected an entry of {FIRST} columns or more")
     for place in range(FIRST):
-        _check_column("entry", _HEADER[place], entry[place])
+        fitting.check_column("entry", _HEADER[place], entry[place])
     name = TYPE_NAMES.get(entry[TYPE], f"type-{entry[TYPE]}")
     columns = COLUMNS.get(entry[TYPE], ())
     for place in range(max(len(columns), len(entry) - FIRST)):
         value = entry[FIRST + place] if FIRST + place < len(entry) else None
         if place < len(columns):
-            _check_column(name, columns[place], value)
-        elif not _is_plain(value) and not _is_flat(value) and type(value) is not bytes:
-            raise ValueError(f"{name} column {place}: {short(value)}; expected {_EXPECTED[LIST]}")
+            fitting.check_column(name, columns[place], value)
+        elif (
+            not fitting.is_plain(value) and not fitting.is_flat(value) and type(value) is not bytes
+        ):
+            raise ValueError(
+                f"{name} column {place}: {short(value)}; expected {fitting.EXPECTED[LIST]}"
+            )
     if size(entry) > MAX_BYTES:
         raise ValueError(f"{name} of {size(entry)} bytes; expected at most {MAX_BYTES}")
 
@@ -427,37 +379,6 @@ def trimmed(entry: "Entry") -> "Entry":
     return entry[:end]
 
 
-def size(item: "Item") -> int:
-    """How many bytes the item has in CBOR (RFC 8949, shortest form)."""
-    if type(item) is not list:
-        return _size_of_one(item)
-    total = _head(len(item))
-    for each in item:
-        if each is None:
-            total += 1
-        elif type(each) is int:
-            total += _head(each if each >= 0 else -1 - each)
-        else:
-            total += size(each)
-    return total
-
-
-def _size_of_one(item: "Item") -> int:
-    if item is None:
-        return 1
-    if type(item) is int:
-        return _head(item if item >= 0 else -1 - item)
-    if type(item) is str or type(item) is bytes:
-        length = len(item.encode() if type(item) is str else item)
-        return _head(length) + length
-    if type(item) is dict:
-        total = _head(len(item))
-        for key, value in item.items():
-            total += size(key) + size(value)
-        return total
-    raise ValueError(f"{short(item)}; expected integers, text, bytes, lists, maps, null")
-
-
 def error_exponent(error_us: "int | None") -> "int | None":
     """The smallest n with error_us <= 2^n; None where the error is unknown or beyond all sense.
 
@@ -470,21 +391,6 @@ def error_exponent(error_us: "int | None") -> "int | None":
     while 1 << exponent < error_us:
         exponent += 1
     return exponent
-
-
-def is_quantity(name: "Item", value: "Item", exponent: "Item") -> bool:
-    """Whether these three are a quantity of a `why`.
-
-    Without an exponent the value is the integer or text that it is. With one it is a float64,
-    value * 2^exponent to the last bit, or one of NOT_PLAIN by its name.
-    """
-    if type(name) is not str or not _is_plain(value) or value is None:
-        return False
-    if exponent is None:
-        return True
-    if type(value) is str:
-        return value in NOT_PLAIN and exponent == 0
-    return abs(value) < 1 << 53 and type(exponent) is int and -1074 <= exponent <= 971
 
 
 def phase_mask(letters: str) -> int:
@@ -516,12 +422,6 @@ def name_of(table: "tuple[str, ...]", code: int) -> str:
     return table[code] if code < len(table) else f"code-{code}"
 
 
-def short(value: "Item") -> str:
-    """The value as an error shows it."""
-    text = repr(value)
-    return text if len(text) <= 40 else text[:40] + "..."
-
-
 def _coded(what: "What", value: "Item") -> "Item":
     """A column's value as it is stored."""
     if isinstance(what, tuple):
@@ -542,75 +442,11 @@ def _show(shown: "dict[str, Item]", columns: "tuple[Column, ...]", values: "Entr
             shown[name] = _named(what, value)
 
 
-def _check_column(owner: str, spec: "Column", value: "Item") -> None:
-    name, what, required = spec
-    if value is None:
-        if required:
-            raise ValueError(f"{owner}.{name} is absent; expected {_expected(what)}")
-    elif not _is_fitting(what, value):
-        raise ValueError(f"{owner}.{name} {short(value)}; expected {_expected(what)}")
-
-
-def _is_fitting(what: "What", value: "Item") -> bool:
-    if what == TEXT:
-        return type(value) is str
-    if what == BYTES:
-        return type(value) is bytes
-    if what in (LIST, QUANTITIES):
-        return _is_flat(value) and (what == LIST or _is_triples(value))
-    if type(value) is not int:
-        return False
-    if isinstance(what, tuple):
-        return 0 <= value < _CODES
-    return _LOWEST.get(what, 0) <= value < _BELOW[what]
-
-
-def _is_plain(value: "Item") -> bool:
-    if type(value) is int:
-        return -_LIMIT <= value < _LIMIT
-    return value is None or type(value) is str
-
-
-def _is_flat(value: "Item") -> bool:
-    return type(value) is list and all(_is_plain(each) for each in value)
-
-
-def _is_triples(value: "Entry") -> bool:
-    places = range(0, len(value), 3)
-    return len(value) % 3 == 0 and all(is_quantity(*value[at : at + 3]) for at in places)
-
-
-def _expected(what: "What") -> str:
-    return f"a code, 0 to {_CODES - 1}" if isinstance(what, tuple) else _EXPECTED[what]
-
-
-def _head(number: int) -> int:
-    if number < 24:
-        return 1
-    if number < 1 << 8:
-        return 2
-    if number < 1 << 16:
-        return 3
-    return 5 if number < 1 << 32 else 9
-
-
-def _spec(column: "Column") -> "tuple[int, int, bool, type, bool]":
-    """(lowest, below, whether it must be there, what it may be but an integer, whether that is of
-    quantities) of a column.
-    """
-    _, what, required = column
-    if isinstance(what, tuple):
-        return 0, _CODES, required, int, False
-    if what in _BELOW:
-        return _LOWEST.get(what, 0), _BELOW[what], required, int, False
-    return 1, 0, required, {TEXT: str, BYTES: bytes}.get(what, list), what == QUANTITIES
-
-
 def _specs(columns: "tuple[Column, ...]") -> "tuple[tuple[Any, ...], int]":
     """Of an entry's columns, header and all; and how many of them must be there."""
     every = _HEADER + columns
     needed = max([place + 1 for place, column in enumerate(every) if column[2]] + [FIRST])
-    return tuple([_spec(column) for column in every]), needed
+    return tuple([fitting.spec_of(column) for column in every]), needed
 
 
 _SPECS = {number: _specs(columns) for number, columns in COLUMNS.items()}

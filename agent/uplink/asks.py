@@ -13,22 +13,35 @@ AT_ONCE = 30
 EVERY_US = 10_000_000
 
 
+class Allowance:
+    """How often something may be written for whoever asks: AT_ONCE, then one in EVERY_US."""
+
+    def __init__(self) -> None:
+        self._free_us: int | None = None
+
+    def take(self, now_us: int) -> bool:
+        """Whether it may be now; it counts as done then. [us, monotonic]"""
+        # The instant at which all that was taken is paid for.
+        paid_us = max(now_us, now_us if self._free_us is None else self._free_us) + EVERY_US
+        if paid_us > now_us + AT_ONCE * EVERY_US:
+            return False
+        self._free_us = paid_us
+        return True
+
+
 class Asks:
     """Which questions are to be answered. Instants are monotonic. [us]"""
 
     def __init__(self) -> None:
         self._tokens: dict[str, None] = {}
-        self._free_us: int | None = None
+        self._allowance = Allowance()
 
     def take(self, token: str, now_us: int) -> str:
         """Answers "taken", "known" (asked before) or "many" (too often)."""
         if token in self._tokens:
             return "known"
-        # The instant at which all that was taken is paid for, at one in EVERY_US.
-        paid_us = max(now_us, now_us if self._free_us is None else self._free_us) + EVERY_US
-        if paid_us > now_us + AT_ONCE * EVERY_US:
+        if not self._allowance.take(now_us):
             return "many"
-        self._free_us = paid_us
         self._tokens[token] = None
         if len(self._tokens) > TOKENS:
             del self._tokens[next(iter(self._tokens))]

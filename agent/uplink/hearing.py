@@ -1,4 +1,4 @@
-"""What comes in over the uplink: acknowledgements, presences, requests, questions and the brake.
+"""What comes in over the uplink: acknowledgements, presences, requests, questions, brake, commands.
 
 Whatever a message holds, it is obeyed, or counted and told in one line and nothing has changed.
 """
@@ -17,6 +17,10 @@ from agent.uplink.session import Session
 
 # (token, what, of): a question that is to be answered, by a record of lane s.
 Asked = Callable[[str, str, str | None], None]
+# (topic, operation, message): a command, whatever its payload is.
+Commanded = Callable[[str, str, Message], None]
+# Bytes a second, start jitter [s], whether old alarms are held; without a brake: None, None, 0.
+Brake = tuple[int | None, int | None, int]
 
 # What is not taken, and why.
 REFUSALS = {
@@ -42,12 +46,15 @@ class Hearing:
         *,
         clock: Clock,
         asked: Asked,
+        commanded: Commanded,
         moved: Callable[[str], None],
         tell: Callable[[str], None],
     ) -> None:
         self._session = session
         self._clock = clock
         self._asked = asked
+        self._commanded = commanded
+        self._brakes: dict[str, Brake] = {}
         self._moved = moved
         self._tell = tell
         self._asks = Asks()
@@ -58,7 +65,8 @@ class Hearing:
     def connected(self, number: int) -> None:
         """The connection of this number, on which a brake that still holds comes anew."""
         self._number = number
-        self._session.brake(None, None, False, self._clock.now_us())
+        self._brakes.pop(topics.DRAIN, None)
+        self._set_brake()
 
     def hear(self, message: Message) -> None:
         """One message. A payload without a byte: a retained one that somebody has removed.
@@ -69,6 +77,8 @@ class Hearing:
             name, _, _, consumer = topics.parse(message.topic)
             if name == topics.DRAIN:
                 self._brake(message.payload)
+            elif name == topics.CMD and consumer is not None:
+                self._commanded(message.topic, consumer, message)
             elif not message.payload:
                 return
             elif name == topics.REPLAY:
@@ -113,12 +123,22 @@ class Hearing:
             raise Ended("uplink", reasons.described(code, "another device's state"), code)
 
     def _brake(self, payload: bytes) -> None:
-        rate, jitter_s, holds_old = (
+        self._brakes[topics.DRAIN] = (
             cbor.parsed(payload, wire.open_drain) if payload else (None, None, 0)
         )
-        now_us = self._clock.now_us()
-        jitter_us = None if jitter_s is None else jitter_s * 1_000_000
-        self._session.brake(rate, jitter_us, holds_old == 1, now_us)
+        self._set_brake()
+
+    def brake(self, own: Brake) -> None:
+        """A brake of this terminal alone, until link ends; the stricter of it and the fleet's."""
+        self._brakes[topics.CMD] = own
+        self._set_brake()
+
+    def _set_brake(self) -> None:
+        rates = [rate for rate, _, _ in self._brakes.values() if rate is not None]
+        jitters = [jitter_s for _, jitter_s, _ in self._brakes.values() if jitter_s is not None]
+        jitter_us = max(jitters) * 1_000_000 if jitters else None
+        holds_old = any(holds == 1 for _, _, holds in self._brakes.values())
+        self._session.brake(min(rates, default=None), jitter_us, holds_old, self._clock.now_us())
 
     def _replay(self, message: Message) -> None:
         epoch, lane, first, last, deadline_us = cbor.parsed(message.payload, wire.open_replay)

@@ -59,6 +59,7 @@ class Pacing:
         self._quota_gone = 0
         self._halved_us: "int | None" = None
         self._crept_us = 0
+        self._away = False
         # What may leave now, negative: what has to be waited for. [bytes * 10^6]
         self._level = BURST_BYTES * SECOND_US
         self._level_us = 0
@@ -68,7 +69,14 @@ class Pacing:
     def connected(self, now_us: int) -> None:
         """The link stands: draw the start of the backlog."""
         self._up_us = now_us
+        if self._away:
+            self._away, self._crept_us = False, now_us
         self._draw()
+
+    def disconnected(self, now_us: int) -> None:
+        """The link is gone; what a quota left does not rise until it stands again."""
+        self._creep(now_us)
+        self._away = True
 
     def brake(
         self, bytes_s: "int | None", jitter_us: "int | None", holds_old: bool, now_us: int
@@ -82,7 +90,7 @@ class Pacing:
             self._draw()
 
     def exhausted(self, now_us: int) -> None:
-        """The broker refused a message because of a quota: halve the rate."""
+        """The broker refused a message, or ended the link, because of a quota: halve the rate."""
         if self._halved_us is not None and now_us < self._halved_us + HALVED_FOR_US:
             return
         self._refill(now_us)
@@ -137,8 +145,10 @@ class Pacing:
         self._level_us = now_us
 
     def _creep(self, now_us: int) -> "int | None":
-        """The rate that the broker's quota leaves, risen with the time since its last refusal."""
-        while self._quota is not None and now_us >= self._crept_us + SECOND_US:
+        """The rate that the broker's quota leaves, risen with the time since its last refusal in
+        which the link stood.
+        """
+        while not self._away and self._quota is not None and now_us >= self._crept_us + SECOND_US:
             self._crept_us += SECOND_US
             self._quota += max(1, self._quota // CREEP_SHARE)
             if self._quota >= self._quota_gone:

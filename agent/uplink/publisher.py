@@ -27,14 +27,15 @@ from agent.uplink.birth import Birth
 from agent.uplink.broker import parse_broker
 from agent.uplink.envelopes import Envelopes
 from agent.uplink.figures import Figures
-from agent.uplink.hearing import Asked, Hearing
+from agent.uplink.hearing import Asked, Brake, Hearing
 from agent.uplink.memory import Memory
-from agent.uplink.mqtt import Port, Refused, Will
+from agent.uplink.mqtt import Message, Port, Refused, Will
 from agent.uplink.pacing import JITTER_US, Pacing
 from agent.uplink.session import ACK_WAIT_US, AHEAD, HEAD, REQUEST, WINDOW, Session
 from agent.uplink.status import Identity, LaneStatus, Status
 
 if TYPE_CHECKING:
+    from agent.uplink.commands import Commands
     from agent.uplink.session import Due
 
 __all__ = ["Identity", "Publisher"]
@@ -119,10 +120,13 @@ class Publisher:
             self._session,
             clock=clock,
             asked=self._ask,
+            commanded=self._command,
             moved=self._acked,
             tell=self._tell,
         )
         self._asked: Asked | None = None
+        self._commands: Commands | None = None
+        self._answered = asyncio.Event()
         self._glance: Mapping[str, int] = {}
         self._wake = asyncio.Event()
         self._grown: set[str] = set()
@@ -187,18 +191,31 @@ class Publisher:
 
     def metrics(self) -> Values:
         """How log and delivery stand, by the names of agent/metrics.py."""
-        return self._figures.told(self.status, self._now())
+        told = self._figures.told(self.status, self._now())
+        if self._commands is not None:
+            told["commands_obeyed_total", ""] = self._commands.obeyed
+            told["commands_refused_total", ""] = self._commands.refused
+        return told
 
     def metrics_told(self) -> None:
         """They are in the log: what is measured over an interval begins anew."""
         self._figures.clear()
 
-    async def run(self, asked: Asked | None = None) -> None:
+    def brake(self, own: Brake) -> None:
+        """A brake for this terminal alone; see Hearing.brake."""
+        self._hearing.brake(own)
+        self._wake.set()
+
+    async def run(self, asked: Asked | None = None, commands: Commands | None = None) -> None:
         """Until cancelled; then it says goodbye within 2 s.
 
-        asked: takes a question that is to be answered in lane s; None: nobody answers.
+        asked: takes a question that is to be answered in lane s; None: nobody answers. commands:
+        takes what is commanded; None: nobody obeys, or refuses.
         """
         self._asked = asked
+        self._commands = commands
+        if commands is not None:
+            commands.news = self._answered.set
         self._memory.restore(self._session, self._lanes)
         try:
             while True:
@@ -250,6 +267,7 @@ class Publisher:
             topics.topic(topics.DRAIN, site),
             self._topic(topics.REPLAY),
             self._topic(topics.ASK),
+            self._topic(topics.CMD, consumer="+"),
         ):
             await self._if_allowed(port.subscribe(other))
         # What is retained there is the last word under our name, so it is asked for before ours.
@@ -281,6 +299,7 @@ class Publisher:
                 tasks.create_task(self._send(port, tasks), name="send records")
                 tasks.create_task(self._show(port), name="send live values")
                 tasks.create_task(self._tell_anew(port), name="tell other settings")
+                tasks.create_task(self._answer(port), name="tell results")
                 tasks.create_task(self._keep(), name="keep marks")
                 tasks.create_task(self._tell_state(port, number), name="tell state")
                 tasks.create_task(self._miss(), name="miss consumers")
@@ -353,6 +372,15 @@ class Publisher:
             self._reborn.clear()
             await self._if_allowed(self._publish(port, topics.BIRTH, self._birth_payload(port)))
 
+    async def _answer(self, port: Port) -> None:
+        """Results of commands. One that the link takes with it stands in lane s."""
+        while self._commands is not None:
+            self._answered.clear()
+            while self._commands.results:
+                payload = self._commands.results.popleft()
+                await self._if_allowed(self._publish(port, topics.RES, payload))
+            await self._answered.wait()
+
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(SAVE_PERIOD_S)
@@ -381,6 +409,8 @@ class Publisher:
 
     async def _stay_away(self, error: UplinkError) -> None:
         now_us = self._clock.now_us()
+        if getattr(error, "code", None) == reasons.QUOTA_EXCEEDED:
+            self._session.pacing.exhausted(now_us)
         delay_us = self._backoff.failed(now_us, lasting=reasons.lasting(error))
         self._trouble = str(error)
         self._alert(error)
@@ -460,6 +490,11 @@ class Publisher:
     def _ask(self, token: str, what: str, of: str | None) -> None:
         if self._asked is not None:
             self._asked(token, what, of)
+
+    def _command(self, topic: str, operation: str, message: Message) -> None:
+        if self._commands is not None:
+            payload, retained = message.payload, message.retained
+            self._commands.hear(topic, operation, payload, retained=retained)
 
     # Payloads.
 

@@ -186,9 +186,10 @@ class Session:
             for follower in lane.followers.values():
                 lane.begin_anew(follower)
 
-    def disconnected(self, now_us: int) -> None:  # noqa: ARG002  all inputs carry their instant
+    def disconnected(self, now_us: int) -> None:
         """The link is gone: whatever lacks its PUBACK counts as never sent."""
         self.is_connected = False
+        self.pacing.disconnected(now_us)
         for message in self._in_flight.values():
             self._ask_again(message)
         self._in_flight.clear()

@@ -13,6 +13,7 @@ ANY = "+"  # MQTT's wildcard of one level
 BIRTH, STATE, LIVE = "birth", "state", "m"
 ACK, HOST = "ack/{consumer}", "_host/{consumer}"
 REPLAY, ASK, DRAIN = "replay", "ask", "_ctl/drain"
+CMD, RES = "cmd/{op}", "res"
 LANES = {"a": "e/a", "s": "e/s", "h": "e/h", "w": "e/w", "x": "e/x"}
 
 UP, DOWN = "up", "down"
@@ -33,12 +34,16 @@ TOPICS = {
     # A question that reaches a node later than this was meant for another situation.
     REPLAY: (DOWN, "consumer", 1, False, 300, "replay"),
     ASK: (DOWN, "consumer", 1, False, 300, "ask"),
+    CMD: (DOWN, "whoever the site file trusts", 1, False, 300, "signed-message"),
+    RES: (UP, "link", 1, False, 300, "command-result"),
     DRAIN: (DOWN, "whoever runs the fleet", 1, True, None, "drain"),
 }
 # Topics of a whole site, without a node.
 SHARED = (HOST, DRAIN)
 
-_PLACEHOLDER = "{consumer}"
+# What stands for a name in the last level: a consumer's, or an operation's.
+_PLACEHOLDERS = ("{consumer}", "{op}")
+_NAMED = {"ack": ACK, "_host": HOST, "cmd": CMD}
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _LONGEST = 32
 _LONGEST_TOPIC = 160  # root, three names and what lies between them
@@ -49,22 +54,23 @@ _RESERVED = ("_host", "_ctl")
 def topic(name: str, site: str, node: "str | None" = None, consumer: "str | None" = None) -> str:
     """The topic called `name` in TOPICS, for these names; ANY stands for each of them.
 
-    node: for all but SHARED; consumer: where the name has a place for one.
+    node: for all but SHARED; consumer: where the name has a place for one, or for an operation.
     Raises: ValueError for a name that cannot stand in a topic, or one too many or too few.
     """
     if name not in TOPICS:
         raise ValueError(f"topic {name!r}; expected one of {', '.join(sorted(TOPICS))}")
-    if (node is None) != (name in SHARED) or (consumer is None) != (_PLACEHOLDER not in name):
+    placeholder = _placeholder(name)
+    if (node is None) != (name in SHARED) or (consumer is None) != (placeholder is None):
         raise ValueError(f"topic {name}: node {node!r}, consumer {consumer!r} do not fit it")
     for given, check in ((site, check_name), (node, check_node), (consumer, check_name)):
         if given not in (None, ANY):
             check(given)
-    below = name if consumer is None else name.replace(_PLACEHOLDER, consumer)
+    below = name if consumer is None else name.replace(placeholder or "", consumer)
     return "/".join([level for level in (ROOT, site, node, below) if level is not None])
 
 
 def parse(received: str) -> "tuple[str, str, str | None, str | None]":
-    """(name in TOPICS, site, node, consumer) of a topic; what it does not have is None.
+    """(name in TOPICS, site, node, consumer or operation); what it does not have is None.
 
     Raises: ValueError for a topic that is none of ours.
     """
@@ -80,12 +86,19 @@ def parse(received: str) -> "tuple[str, str, str | None, str | None]":
         node, below = check_node(levels[3]), levels[4:]
     consumer = None
     name = "/".join(below)
-    if len(below) == 2 and below[0] in ("ack", "_host"):
+    if len(below) == 2 and below[0] in _NAMED:
         consumer = check_name(below[1])
-        name = below[0] + "/" + _PLACEHOLDER
+        name = _NAMED[below[0]]
     if name not in TOPICS or (node is None) != (name in SHARED):
         raise ValueError(f"topic {received!r}; expected one of {', '.join(sorted(TOPICS))}")
     return name, site, node, consumer
+
+
+def _placeholder(name: str) -> "str | None":
+    for each in _PLACEHOLDERS:
+        if each in name:
+            return each
+    return None
 
 
 def lane_of(name: str) -> "str | None":

@@ -62,11 +62,12 @@ class PlanVariance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """Something was done or changed its state."""
+    """Something was done or changed its state; `result`: of a command, a stage."""
 
     what: str
     who: str | None = None
     detail: str | None = None
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

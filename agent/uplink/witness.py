@@ -13,7 +13,8 @@ from typing import Any
 
 from agent.errors import RecordError
 from agent.store import chain
-from agent.store.device_key import KEY_BYTES, PublicKey
+from agent.store.device_key import PublicKey
+from agent.store.ed25519 import KEY_BYTES
 from agent.store.evidence import entry_head, made, sent
 from agent.store.follower import Finding, Follower
 

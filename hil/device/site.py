@@ -5,7 +5,7 @@ whom it tells. Wiring only; whatever is not said here has the device's own defau
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -77,14 +77,25 @@ def bay(name: str, bay: Bay, nominal_hz: int, channels: str) -> str:
     return f"{table}[bay.channels]\n{channels.strip()}\n"
 
 
+CLOSED_CONTACT = "52a"  # IEEE C37.2: 1 where the switch is closed
+
+
 def for_replay(recording: Recording, line: Sequence[Mapping[str, object]] = ()) -> str:
     """The site file by which a device replays this terminal's record: its bay, and the sections of
     line behind it, nothing else.
     """
-    channels = "\n".join(f'{trace.name} = "{trace.name}"' for trace in recording.traces)
     sections = [_table("[bay.line.sections]", **section) for section in line]
-    table = bay(recording.terminal, recording.bay, recording.nominal_hz, channels)
+    table = bay(recording.terminal, recording.bay, recording.nominal_hz, wired(recording))
     return "\n".join([table, *sections])
+
+
+def wired(recording: Recording, unwired: Collection[str] = ()) -> str:
+    """The lines of [bay.channels]: what the record holds by its plain names, and the contact of its
+    switch. unwired: channels that are left out.
+    """
+    names = {trace.name: trace.name for trace in recording.traces if trace.name not in unwired}
+    contact = {"switch": CLOSED_CONTACT} if CLOSED_CONTACT in recording.contacts else {}
+    return "\n".join(f'{role} = "{name}"' for role, name in {**names, **contact}.items())
 
 
 def _table(name: str, /, **keys: object) -> str:

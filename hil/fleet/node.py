@@ -1,18 +1,25 @@
 """An emulated node: a log in memory, and the device's own uplink on it, sans-I/O.
 
-Which record goes when is agent/uplink/session.py's, what it looks like wire.py's, how long it
-stays away backoff.py's: the very files that a terminal runs. What is emulated is the rest of
-it: sensors, detection and disk. The order of the ceremony is publisher.py's.
+Which record goes when is agent/uplink/session.py's, what it looks like wire.py's, what it hears
+hearing.py's, how long it stays away backoff.py's: the very files that a terminal runs, so that it
+obeys the fleet's brake and sends again what is asked for. What is emulated is the rest of it:
+sensors, detection and disk; nobody answers its questions or commands it. The order of the ceremony
+is publisher.py's.
 """
 
 from __future__ import annotations
 
+import time
 import zlib
+from collections.abc import Callable
 from typing import Any
 
+from agent.clock import Clock, Stamp
 from agent.store import cbor, entry
-from agent.uplink import topics, wire
+from agent.uplink import mqtt, reasons, topics, wire
 from agent.uplink.backoff import Backoff
+from agent.uplink.hearing import Hearing
+from agent.uplink.pacing import Pacing
 from agent.uplink.session import AHEAD, HEAD, REQUEST, Session
 from hil.errors import BenchError
 from hil.fleet import packets
@@ -69,25 +76,59 @@ def quarter(now_us: int, utc_us: int, chance: int) -> Entry:
     return entry.compose(entry.HISTORY, (1, now_us, utc_us, _NTP, CLOCK_ERROR_US), values)
 
 
+class _Told(Clock):
+    """The monotonic clock that the node is told, and the system's UTC beside it."""
+
+    def __init__(self) -> None:
+        self.us = 0
+
+    def now_us(self) -> int:
+        """The last instant that was told."""
+        return self.us
+
+    def stamp(self, mono_us: int) -> Stamp:
+        """As a quiet NTP client would have it."""
+        return Stamp(1, mono_us, time.time_ns() // 1000, _NTP, CLOCK_ERROR_US)
+
+
 class Node:
     """One terminal towards its broker. Instants are of CLOCK_MONOTONIC. [us]
 
-    What each method answers is to be written to the socket. `up_us`: when the link came to stand
-    last; `messages`, `bytes_up`: envelopes, and all that was written.
+    below: draws the start of a backlog, as the device does; None: at once. troubles: what it has
+    refused, in lines. What each method answers is to be written to the socket. `up_us`: when the
+    link came to stand last; `messages`, `bytes_up`: envelopes, and all that was written.
     """
 
-    def __init__(self, site: str, name: str, consumer: str, backoff: Backoff) -> None:
+    def __init__(
+        self,
+        site: str,
+        name: str,
+        consumer: str,
+        backoff: Backoff,
+        below: Callable[[int], int] | None = None,
+    ) -> None:
         self.name = name
+        self.troubles: set[str] = set()
         self.backoff = backoff
         self.epoch = zlib.crc32(name.encode()) | 1 << 40
         self.log: dict[str, list[Entry]] = {lane: [] for lane in topics.LANES}
-        self.session = Session(self.epoch, (consumer,), lanes="".join(topics.LANES))
+        lanes = "".join(topics.LANES)
+        self.session = Session(self.epoch, (consumer,), lanes=lanes, pacing=Pacing(below))
         self.connections = 0
         self.messages = 0
         self.bytes_up = 0
         self.up_us = 0
         self._site = site
         self._consumer = consumer
+        self._clock = _Told()
+        self._hearing = Hearing(
+            self.session,
+            clock=self._clock,
+            asked=lambda *_: None,
+            commanded=lambda *_: None,
+            moved=lambda _: None,
+            tell=self.troubles.add,
+        )
         self._decoder = Decoder()
         self._number = 0
         self._tokens: dict[int, int] = {}
@@ -151,10 +192,13 @@ class Node:
 
     def _answer(self, packet: Packet, now_us: int) -> bytes:
         if packet.type == packets.CONNACK:
+            self._clock.us = now_us
             return self._welcomed(packet)
         if packet.type == packets.PUBLISH:
             message = packets.open_publish(packet)
-            self._hear(message, now_us)
+            self._clock.us = now_us
+            heard = mqtt.Message(message.topic, message.payload, message.retained)
+            self._hearing.hear(heard)
             return packets.puback(message.number) if message.number else b""
         if packet.type == packets.SUBACK:
             return self._step(packets.open_suback(packet)[1], now_us)
@@ -172,11 +216,14 @@ class Node:
         if code >= packets.FAILURE:
             raise BenchError("broker", f"refused {self.name} (0x{code:02X})")
         self.connections += 1
+        self._hearing.connected(self.connections)
         state = cbor.dumps(wire.state(True, self.connections))
         host = topics.topic(topics.HOST, self._site, consumer=topics.ANY)
         self._ceremony = [
             packets.subscribe(self._next(), self._topic(topics.ACK, topics.ANY)),
             packets.subscribe(self._next(), host),
+            packets.subscribe(self._next(), topics.topic(topics.DRAIN, self._site)),
+            packets.subscribe(self._next(), self._topic(topics.REPLAY)),
             packets.publish(self._next(), self._topic(topics.STATE), state, retain=True),
             packets.publish(self._next(), self._topic(topics.BIRTH), self._birth(), retain=True),
         ]
@@ -198,20 +245,11 @@ class Node:
         """The broker's word on an envelope."""
         if code == packets.NO_SUBSCRIBERS:
             self.session.unheard(token, now_us)
+        elif code == reasons.QUOTA_EXCEEDED:
+            self.session.exhausted(token, now_us)
         else:
             self.session.published(token, code < packets.FAILURE, now_us)
         return b""
-
-    def _hear(self, message: packets.Published, now_us: int) -> None:
-        name, _, _, consumer = topics.parse(message.topic)
-        if name == topics.ACK and consumer is not None:
-            epoch, marks = cbor.parsed(message.payload, wire.open_ack)
-            for lane, mark in sorted(marks.items()):
-                self.session.acknowledged(consumer, epoch, lane, mark, now_us)
-        elif name == topics.HOST and consumer is not None:
-            online, _, _ = cbor.parsed(message.payload, wire.open_state)
-            if online and not message.retained:
-                self.session.returned(consumer, now_us)
 
     # What goes out.
 

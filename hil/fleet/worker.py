@@ -78,7 +78,13 @@ class Worker:
         first_us = round(told["backoff_first_s"] * 1e6)
         below = self._chance.randrange
         self._nodes = [
-            Node(told["site"], f"n{n:05d}", told["consumer"], Backoff(below, first_us=first_us))
+            Node(
+                told["site"],
+                f"n{n:05d}",
+                told["consumer"],
+                Backoff(below, first_us=first_us),
+                below,
+            )
             for n in range(*told["nodes"])
         ]
         self._lines: dict[str, Line] = {}
@@ -122,7 +128,11 @@ class Worker:
             "connections": sum(node.connections for node in self._nodes),
             "resends": sum(node.session.resends for node in self._nodes),
             "failures": self.failures,
-            "troubles": sorted({line.trouble for line in self._lines.values() if line.trouble}),
+            "troubles": sorted(
+                {line.trouble for line in self._lines.values() if line.trouble}.union(
+                    *(node.troubles for node in self._nodes)
+                )
+            ),
         }
 
     # The link.

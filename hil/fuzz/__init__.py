@@ -6,6 +6,8 @@ that does not survive being written and read again, a hang, or memory that grows
 
     targets.py   the table: name, function, examples
     uplink.py    what a broker and other clients say
+    commands.py  commands, signed or not
+    waves.py     waveforms as a consumer gets them
     stored.py    files that the agent finds on its own disk
     handed.py    files that people and other devices hand over
     lines.py     what meters and digitisers say

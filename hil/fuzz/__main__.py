@@ -23,6 +23,7 @@ from hil.fuzz.unit import ROOMS
 # libraries in Python. Taking in more would cost its time at every start.
 STEERED = {
     "uplink": ["agent.uplink", "agent.store", "agent.listen", "agent.words", "paho"],
+    "waves": ["agent.uplink", "agent.waveform", "agent.wave_vectors", "agent.sensors"],
     "stored": ["agent.store", "agent.uplink.marks", "tinydb"],
     "handed": ["agent", "tomllib"],
     "lines": ["agent.sensors", "agent.live", "agent.uplink", "pymodbus.framer", "pymodbus.pdu"],

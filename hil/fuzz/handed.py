@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from agent import drill_order, record_notes, setting_book, site
 from agent.errors import SiteError
 from agent.sensors import comtrade, comtrade_record, profile
-from hil.fuzz.oracle import same, shown
+from agent.store import cbor, chain, entries, entry
+from agent.store.evidence import entry_head, given_heads
+from hil.fuzz.oracle import Defect, same, shown
 from hil.fuzz.stored import folder
 
 _SPLIT = b"\n--- samples ---\n"
@@ -203,3 +206,29 @@ def meter_profile_examples() -> Iterator[bytes]:
     yield b'source = "s"\n[[point]]\nname = "ia"\naddress = 0\ntype = "u16"\nunit = "A"\n'
     for path in sorted(Path(profile.__file__).with_name("profiles").glob("*.toml")):
         yield path.read_bytes()[:2000]
+
+
+def kept_heads(data: bytes) -> None:
+    """Heads that somebody has kept, for `journal verify --head`: each stays what it was."""
+    path = folder() / "heads.jsonl"
+    path.write_bytes(data)
+    for given in given_heads(path):
+        entry.check(given.head.logged)
+        signed = chain.signed_bytes("site", "node", 7, given.head)
+        again = entry_head(cbor.loads(cbor.dumps(given.head.logged)))
+        if again is None:
+            raise Defect(f"no head any more: {given.head.logged!r:.300}")
+        same(chain.signed_bytes("site", "node", 7, again), signed, "what is signed")
+
+
+def kept_heads_examples() -> Iterator[bytes]:
+    """As `listen --json` and as `journal export` print one, among other lines."""
+    at = (3, 5_000_000, 1_700_000_000_000_000, 2, 1024)
+    values = {"of_lane": "a", "of_seq": 9, "chain": bytes(32), "signer": bytes(8)}
+    lost = [4, 5, "quota"]
+    more = {"signature": bytes(64), "after_seq": 2, "lowest_seq": 1, "lost": lost}
+    logged = entry.compose(entry.HEAD, at, {**values, **more})
+    told = entries.delivered_json(logged, entries.Key("node", 7, "s", 12))
+    kept, exported = json.dumps(told), json.dumps({"lane": "s", **entries.shown(logged)})
+    yield f'{kept}\n\n{{"event": "fault"}}\n'.encode()
+    yield exported.encode()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hil.fuzz import handed, lines, stored, uplink
+from hil.fuzz import commands, handed, lines, stored, uplink, waves
 from hil.fuzz.oracle import Entrance
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -28,6 +28,9 @@ TARGETS: dict[str, Target] = {
     "consumer": Target("a message to a consumer", uplink.consumer, uplink.envelopes),
     "node": Target("a message to a node", uplink.node, uplink.node_examples),
     "mqtt": Target("packets of a broker", uplink.packets, uplink.packet_examples),
+    "command": Target("a command", commands.heard, commands.heard_examples),
+    "parts": Target("parts of waveforms", waves.parts, waves.parts_examples),
+    "packed": Target("a packed waveform", waves.packed, waves.packed_examples),
     "log": Target("a damaged file of the log", stored.log, stored.log_examples),
     "exported": Target("a copy of a log", stored.exported, stored.exported_examples),
     "cursors": Target("how far consumers came", stored.marks, stored.marks_examples),
@@ -40,6 +43,7 @@ TARGETS: dict[str, Target] = {
     "settings": Target("a setting sheet", handed.settings, handed.settings_examples),
     "order": Target("a drill's order", handed.order, handed.order_examples),
     "profile": Target("a register map", handed.meter_profile, handed.meter_profile_examples),
+    "heads": Target("heads that were kept", handed.kept_heads, handed.kept_heads_examples),
     "modbus": Target("a meter's answer", lines.modbus, lines.modbus_examples),
     "digitiser": Target("a digitiser's line", lines.digitiser, lines.digitiser_examples),
     "live": Target("a datagram from guard", lines.live, lines.live_examples),

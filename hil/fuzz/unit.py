@@ -21,9 +21,10 @@ _LATEST_S = 900.0
 
 # Rooms of targets, so that `--only` can name them: the seed goes through a room's targets in turn.
 ROOMS = {
-    "fuzz-uplink": ("cbor", "payload", "topic", "consumer", "node", "mqtt"),
+    "fuzz-uplink": ("cbor", "payload", "topic", "consumer", "node", "mqtt", "command"),
+    "fuzz-waves": ("parts", "packed"),
     "fuzz-stored": ("log", "exported", "cursors", "marks", "documents"),
-    "fuzz-handed": ("comtrade", "cff", "notes", "site", "settings", "order", "profile"),
+    "fuzz-handed": ("comtrade", "cff", "notes", "site", "settings", "order", "profile", "heads"),
     "fuzz-lines": ("modbus", "digitiser", "live"),
 }
 

@@ -149,7 +149,8 @@ def topic_examples() -> Iterator[bytes]:
     """One of each name."""
     for name in topics.TOPICS:
         node = None if name in topics.SHARED else _NODE
-        consumer = "scada" if "{consumer}" in name else None
+        placed = {"{consumer}": "scada", "{op}": "drill-stop"}
+        consumer = next((word for place, word in placed.items() if place in name), None)
         yield topics.topic(name, _SITE, node, consumer).encode()
 
 

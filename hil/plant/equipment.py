@@ -1,5 +1,5 @@
 """What is switched on a feeder or lives on it: loads, capacitor banks, transformers, motors,
-generators. Nothing of it has a way to earth, as it is with 10 kV loads of China.
+generators, jumpers. Nothing of it has a way to earth, as it is with 10 kV loads of China.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from hil.plant.grid import Grid
 from hil.plant.network import NOMINAL_VOLTS, PHASE_VOLTS
 
 Changes = Sequence[tuple[float, bool]]
+
+_JUMPER_OHM = 0.002  # a few metres of copper and its clamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +203,16 @@ class Generator:
             reactance = self.subtransient * base
             circuit.impedance(emf, f"{self.place}.{phase}", reactance / 25, reactance / OMEGA)
         circuit.resistor(star, "0", 1e7)
+
+
+@dataclass(frozen=True, slots=True)
+class Jumper:
+    """Conductors clamped past an open switch, from the terminal's transformers to the line."""
+
+    section: str
+
+    def build(self, grid: Grid) -> None:
+        """Of all phases; the switch's poles have to be there."""
+        for phase in PHASES:
+            ends = (f"{self.section}_m.{phase}", f"{self.section}_n.{phase}")
+            grid.circuit.resistor(*ends, _JUMPER_OHM)

@@ -11,7 +11,7 @@ from typing import Any
 from hil.case import Stage
 from hil.errors import CaseError
 from hil.plant.draft import Draft
-from hil.plant.equipment import Generator
+from hil.plant.equipment import Generator, Jumper
 from hil.plant.faults import DryGround, Fault, Restriking
 from hil.plant.front_end import CurrentTransformer, FrontEnd
 from hil.plant.grid import Break
@@ -337,7 +337,12 @@ def reclosing(drawn: Draft) -> Scene:
 
 
 def backfeed(drawn: Draft) -> Scene:
-    """A generator feeds a fault nearer to the source, through its feeder's terminals backwards."""
+    """A generator feeds a fault nearer to the source, through its feeder's terminals backwards.
+
+    variant, only by wish: "bypass", an open switch that somebody jumped over, and no fault.
+    """
+    if drawn.wish.variant is not None:
+        return _bypassed(drawn, drawn.variant("bypass"))
     section = drawn.section(BUS, "s21")
     kind, part = _kind(drawn, *PHASE_KINDS), drawn.part()
     onset_s = drawn.onset(kind[0], drawn.angle())
@@ -351,4 +356,14 @@ def backfeed(drawn: Draft) -> Scene:
     )
     return replace(
         scene, happenings=[generator, fault], notes={"generators": [place], "kva": generator.kva}
+    )
+
+
+def _bypassed(drawn: Draft, variant: str) -> Scene:
+    terminal, section = drawn.one_of(("F1-mid", "s12"), ("F1-end", "s13"))
+    return replace(
+        drawn.scene,
+        switches={terminal: [(0.0, False)]},
+        happenings=[Jumper(section)],
+        notes={"variant": variant, "terminal": terminal},
     )

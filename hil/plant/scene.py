@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hil.case import Bay, Stage, Supply
+from hil.plant.equipment import Jumper
 from hil.plant.front_end import FrontEnd
 from hil.plant.grid import Break, Earthing, Grid, Happening, Load
 from hil.plant.grid import Supply as Source
-from hil.plant.network import BUS, Network
+from hil.plant.network import BUS, Network, Section
 
 LEAD_S = 0.16  # from rest to the first sample: the network has come up and is quiet
 LENGTH_S = 0.5
@@ -97,7 +98,7 @@ class Scene:
         live: dict[str, str] = dict.fromkeys((s.name for s in self.network.sections()), "")
         for section in self.network.sections():
             fed = source if section.source == BUS else live[section.source]
-            if section.terminal and not _state(self.switches.get(section.terminal), t):
+            if not self._conducts(section, t):
                 fed = ""
             live[section.name] = self._torn(section.name, fed, t)
         if self.tie is not None and _state(self.tie, t):
@@ -111,6 +112,11 @@ class Scene:
             return fed
         return fed.replace(broken.phase.upper(), "")
 
+    def _conducts(self, section: Section, t: float) -> bool:
+        """Whether its switch, if it has one, is closed, or jumped over."""
+        jumped = Jumper(section.name) in self.happenings
+        return not section.terminal or jumped or _state(self.switches.get(section.terminal), t)
+
     def _over_the_tie(self, live: dict[str, str], t: float) -> None:
         """What hangs at a dead end of the closed tie is fed from the other one, back to the first
         open switch.
@@ -119,7 +125,7 @@ class Scene:
         near, far = (one, other) if len(live[one]) < len(live[other]) else (other, one)
         for section in reversed(self.network.path(near)):
             live[section.name] = live[far]
-            if section.terminal and not _state(self.switches.get(section.terminal), t):
+            if not self._conducts(section, t):
                 break
 
 

@@ -31,7 +31,6 @@ def asked(scenario: Scenario, case: Case | None, checks: Sequence[Check]) -> lis
 
 
 def _by_truth(scenario: Scenario, case: Case, checks: Sequence[Check]) -> Iterator[Expected]:
-    onset_s = case.truth.onset_s
     for name in judged(scenario, case):
         owed = terminal.due(case, name, scenario.unwired)
         wrong = {
@@ -46,7 +45,7 @@ def _by_truth(scenario: Scenario, case: Case, checks: Sequence[Check]) -> Iterat
         text = " ".join(word for word in words if word) + ", alarm"
         if not owed.must:
             text += f" (not counted: {owed.uncounted})"
-        to_s = None
+        to_s, onset_s = None, owed.onset_s
         if onset_s is not None:
             to_s = onset_s + (owed.latest_ms / 1e3 if owed.latest_ms is not None else _OPEN_S)
         yield Expected(name, text, "seen" not in wrong, onset_s, to_s)

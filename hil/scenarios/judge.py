@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hil.case import Case, Truth
+from hil.case import Case
 from hil.scenarios import arrived, expected, terminal
 from hil.scenarios.came import Came, Event, Events
 from hil.scenarios.cast import judged
@@ -47,7 +47,7 @@ def _by_truth(scenario: Scenario, case: Case, events: Events) -> Iterator[Check]
         said = terminal.spoken(case, heard, owed)
         if owed.may:
             allowed_ms = _ALLOWED_MS.get(scenario.instrument, _ALLOWED_ELSE_MS)
-            checks = _of_fault(case.truth, owed, said, allowed_ms)
+            checks = _of_fault(owed, said, allowed_ms)
             yield from (_renamed(name, check) for check in checks)
         else:
             yield _renamed(name, _quiet(owed, said))
@@ -58,32 +58,32 @@ def _renamed(name: str, check: Check) -> Check:
     return Check(f"{name}: {check.name}", check.passed, check.evidence)
 
 
-def _of_fault(truth: Truth, owed: Due, said: Spoken, allowed_ms: float) -> Iterator[Check]:
+def _of_fault(owed: Due, said: Spoken, allowed_ms: float) -> Iterator[Check]:
     """A terminal that the fault is ahead of."""
-    yield _not_before(truth, said)
+    yield _not_before(owed, said)
     if said.first is None:
         if owed.must:
             wanted = owed.hits[0] if len(owed.hits) == 1 else "word of a fault"
-            yield Check("seen", False, f"no {wanted} with alarm = true{_after(truth)}")
+            yield Check("seen", False, f"no {wanted} with alarm = true{_after(owed)}")
         else:
             yield Check("seen", True, f"nothing said, and not counted: {owed.uncounted}")
         return
-    yield Check("seen", True, f"{shown(said.first)}{_late(truth, said)}")
+    yield Check("seen", True, f"{shown(said.first)}{_late(owed, said)}")
     if owed.named:
         yield _kind(said)
     if owed.direction:
         yield _direction(owed, said)
-    if owed.must and owed.latest_ms is not None and truth.onset_s is not None:
+    if owed.must and owed.latest_ms is not None and owed.onset_s is not None:
         yield _latency(owed.latest_ms + allowed_ms, said)
     yield _steady(said)
 
 
-def _not_before(truth: Truth, said: Spoken) -> Check:
+def _not_before(owed: Due, said: Spoken) -> Check:
     if said.early:
         return Check(
-            "not before", False, f"before the onset{_at_onset(truth)}: {listed(said.early)}"
+            "not before", False, f"before the onset{_at_onset(owed)}: {listed(said.early)}"
         )
-    return Check("not before", True, f"no alarm before the onset{_at_onset(truth)}")
+    return Check("not before", True, f"no alarm before the onset{_at_onset(owed)}")
 
 
 def _kind(said: Spoken) -> Check:
@@ -149,15 +149,15 @@ def _other_alarms(
     return Check("no other alarm", True, "no alarm that is not called for")
 
 
-def _after(truth: Truth) -> str:
-    return "" if truth.onset_s is None else f" after the onset at {truth.onset_s:.4f} s"
+def _after(owed: Due) -> str:
+    return "" if owed.onset_s is None else f" after the onset at {owed.onset_s:.4f} s"
 
 
-def _at_onset(truth: Truth) -> str:
-    return "" if truth.onset_s is None else f" at {truth.onset_s:.4f} s"
+def _at_onset(owed: Due) -> str:
+    return "" if owed.onset_s is None else f" at {owed.onset_s:.4f} s"
 
 
-def _late(truth: Truth, said: Spoken) -> str:
-    if truth.onset_s is None or said.latency_ms is None:
+def _late(owed: Due, said: Spoken) -> str:
+    if owed.onset_s is None or said.latency_ms is None:
         return ""
-    return f", {said.latency_ms:.1f} ms after the onset at {truth.onset_s:.4f} s"
+    return f", {said.latency_ms:.1f} ms after the onset at {owed.onset_s:.4f} s"

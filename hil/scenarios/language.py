@@ -81,6 +81,8 @@ _SCENARIO = (
     Key("unwired", reading.list_of(reading.one_of(*CHANNELS)), ()),
     Key("settings", reading.text(4000, lines=True), ""),
     Key("site", reading.text(4000, lines=True), ""),
+    Key("uplink", reading.text(4000, lines=True), ""),
+    Key("drill", reading.text(32), ""),
     Key("files", reading.texts_by_name(), {}),
     Key("truth", reading.flag(), True),
     Key("only_alarms", reading.list_of(reading.text(40)), ()),
@@ -140,7 +142,12 @@ _COMMAND = (
     Key("status", reading.number(0, 255, whole=True), 0),
     Key("says", reading.text(), ""),
 )
-_MESSAGE = (_AT, Key("topic", reading.text(120)), Key("payload", reading.plain_table(), {}))
+_MESSAGE = (
+    _AT,
+    Key("topic", reading.text(120)),
+    Key("payload", reading.plain_table(), {}),
+    Key("signed", reading.flag(), False),
+)
 _EXPECT = (
     Key("event", reading.text(40)),
     Key("where", reading.text(32), "any"),
@@ -368,6 +375,9 @@ def _check_live(scenario: Scenario, place: Place) -> None:
         unknown = [word for word in _PLACE.findall(command.run) if word not in _PLACES]
         if unknown:
             place.refuse("run", command.run, f"{unknown[0]} stands for nothing", " ".join(_PLACES))
+    for message in scenario.messages:
+        if message.signed and not message.topic.startswith("cmd/"):
+            place.refuse("topic", message.topic, "is no command, but signed", "cmd/...")
     if scenario.settings:
         place.tell("settings", "are for replays", "none where the device runs")
     if scenario.play.load:

@@ -20,6 +20,7 @@ import cbor2
 
 from agent.errors import UplinkError
 from agent.uplink import topics, wire
+from agent.uplink.commander import Order
 from agent.uplink.mqtt import connect
 from hil.case import Case
 from hil.device.listener import Receipt, key_of
@@ -28,14 +29,15 @@ from hil.instruments.contract import Pacing
 from hil.scenarios.came import Came, Key, Log, Said
 from hil.scenarios.ran import Dut, Run, decisions
 from hil.scenarios.scenario import Command, Fault, Message, Scenario
-from hil.scenarios.stage import LEAD_S, NODE, SITE, Stage, filled, standing
-from hil.scenarios.trouble import AFTERWARDS, AT_START, befall, heal, prepare
+from hil.scenarios.stage import LEAD_S, NODE, SITE, Stage, standing
+from hil.scenarios.trouble import AFTERWARDS, AT_START, befall, heal, lay_drill, prepare
 from hil.verdict import Check, Latency, Moment
 
 ANNOUNCED_S = 0.5  # an instrument goes over to the beginning of a recording so long before it
 _ROOT = f"ftu/1/{SITE}/{NODE}/"
 _READY_S = LEAD_S - 2.0
 _LOOK_S = 0.5
+_OBEYED_WITHIN_US = 60_000_000  # the deadline of a signed command
 SITE_FILE = "site.toml"
 
 
@@ -79,8 +81,8 @@ async def _run(scenario: Scenario, case: Case | None, folder: Path, dut: Dut) ->
 
 async def _refusal(stage: Stage) -> Check | None:
     """Whether it does not take the site file: a kind of source that it has not learnt yet."""
-    for name, text in stage.scenario.files.items():
-        await stage.device.put(name, filled(text, stage))
+    for name, text in stage.files().items():
+        await stage.device.put(name, text)
     await stage.device.put(SITE_FILE, stage.site())
     status, out, error = await stage.device.ask("check", "--site", stage.device.places.site)
     if status == 0:
@@ -93,6 +95,8 @@ async def _start(stage: Stage) -> None:
     for fault in stage.scenario.faults:
         if fault.what in AT_START:
             await prepare(stage, fault)
+    if stage.scenario.drill:
+        lay_drill(stage)
     await stage.device.start(stage.site(), stage.environment())
     try:
         async with asyncio.timeout(_READY_S):
@@ -205,9 +209,17 @@ async def _message(stage: Stage, message: Message) -> None:
     await _until(stage, message.at_s)
     try:
         async with connect(stage.broker.url, "bench-hand") as port:
-            await port.publish(_ROOT + message.topic, cbor2.dumps(dict(message.payload)))
+            await port.publish(_ROOT + message.topic, _payload(stage, message))
     except UplinkError as error:
         raise BenchError(f"message {message.topic}", str(error)) from error
+
+
+def _payload(stage: Stage, message: Message) -> bytes:
+    if not message.signed:
+        return cbor2.dumps(dict(message.payload))
+    order = Order(SITE, NODE, message.topic.removeprefix("cmd/"), dict(message.payload))
+    until_us = time.time_ns() // 1000 + _OBEYED_WITHIN_US
+    return order.message(stage.commander, until_us)
 
 
 # --- what came ---

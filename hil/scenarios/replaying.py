@@ -18,7 +18,6 @@ from hil.scenarios.cast import judged
 from hil.scenarios.scenario import Scenario
 
 _PATIENCE_S = 300.0  # a case of seconds takes less than one; a loaded machine may take longer
-_SWITCH = "switch"  # the contact that has a role of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +85,5 @@ def _words(
 
 def _bay(name: str, recording: Recording, unwired: Iterable[str]) -> str:
     """The site file of a replay: the terminal's [[bay]], its channels by their plain names."""
-    left_out = set(unwired)
-    names = [trace.name for trace in recording.traces if trace.name not in left_out]
-    names += [contact for contact in recording.contacts if contact == _SWITCH]
-    channels = "\n".join(f'{channel} = "{channel}"' for channel in names)
+    channels = site.wired(recording, set(unwired))
     return site.bay(name, recording.bay, recording.nominal_hz, channels)

@@ -66,11 +66,15 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message to the device: topic below ftu/1/{site}/{node}/, payload: sent as CBOR."""
+    """A message to the device: topic below ftu/1/{site}/{node}/, payload: sent as CBOR.
+
+    signed: a command, of which the payload is the arguments, by a key that the device trusts.
+    """
 
     at_s: float
     topic: str
     payload: Mapping[str, Any] = field(default_factory=dict)
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +129,10 @@ class Scenario:
         first one of which the truth says so; none: all of the case.
     truth: judge every terminal by the case's own truth. unwired: channels that the device lacks.
     only_alarms: events that may raise an alarm although the truth gives no reason to.
-    files: name to text, laid beside the site file; site: TOML added to it; in both {utc+N} becomes
-        the UTC instant N seconds after the first sample, {section} the first terminal's section.
+    files: name to text, laid beside the site file; site: TOML added to it; uplink: lines added to
+        its [uplink]; in these {utc+N} becomes the UTC instant N seconds after the first sample,
+        {section} the first terminal's section.
+    drill: the name of a drill that lies on the device's shelf, a replay of the case itself.
     """
 
     name: str
@@ -142,6 +148,8 @@ class Scenario:
     unwired: tuple[str, ...] = ()
     settings: str = ""
     site: str = ""
+    uplink: str = ""
+    drill: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     truth: bool = True
     only_alarms: tuple[str, ...] = ()
@@ -153,6 +161,11 @@ class Scenario:
     expects: tuple[Expect, ...] = ()
     retained: tuple[Retained, ...] = ()
     delivery: Delivery = Delivery()
+
+    @property
+    def commands_it(self) -> bool:
+        """Whether commands are sent to it, signed or not: it trusts the bench's key then."""
+        return any(message.topic.startswith("cmd/") for message in self.messages)
 
     @property
     def live(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agent.store import ed25519
+from agent.store.ed25519 import Secret
 from hil.case import Case, Recording
 from hil.device.agent import Agent
 from hil.device.board import Board
@@ -33,6 +36,7 @@ from hil.scenarios.ran import Dut
 from hil.scenarios.scenario import Scenario
 
 SITE, NODE = "bench", "dut"
+TRUSTED = "trusted.keys"  # beside the site file
 # From the stage's standing to the first sample where a file names instants: an agent's start on a
 # machine that is busy with other things.
 LEAD_S = 12.0
@@ -48,8 +52,9 @@ class Stage:
 
     start_us: instant of the first sample, CLOCK_MONOTONIC; starts: of each terminal and play, when
     its first sample went out, since an instrument begins on a whole turn of what it shows before.
-    seed: of what is left to chance. disk: where the device's files are, when the scenario does
-    something to a disk. clock: the device's own, right and synchronised until a fault says more.
+    seed: of what is left to chance. commander: by which commands are signed. disk: where the
+    device's files are, when the scenario does something to a disk. clock: the device's own, right
+    and synchronised until a fault says more.
     """
 
     scenario: Scenario
@@ -63,6 +68,7 @@ class Stage:
     device: Device
     clock: Clock
     seed: int
+    commander: Secret
     disk: Any = None
     starts: dict[tuple[str, int], int] = field(default_factory=dict)
 
@@ -70,7 +76,8 @@ class Stage:
     def dated(self) -> bool:
         """Whether a file names instants, so that the first sample cannot wait for the device."""
         return any(
-            _UTC.search(text) for text in (self.scenario.site, *self.scenario.files.values())
+            _UTC.search(text)
+            for text in (self.scenario.site, self.scenario.uplink, *self.scenario.files.values())
         )
 
     def at_us(self, at_s: float) -> int:
@@ -99,7 +106,19 @@ class Stage:
             for name, recording in self.recordings.items()
         ]
         more = filled(self.scenario.site, self)
-        return compose(terminals, node=NODE, site=SITE, broker=self.proxy.url, more=more)
+        uplink = filled(self.scenario.uplink, self)
+        if self.scenario.commands_it:
+            uplink += f'\ntrusted = "{TRUSTED}"'
+        return compose(
+            terminals, node=NODE, site=SITE, broker=self.proxy.url, uplink=uplink, more=more
+        )
+
+    def files(self) -> dict[str, str]:
+        """What lies beside the site file, by name."""
+        laid = {name: filled(text, self) for name, text in self.scenario.files.items()}
+        if self.scenario.commands_it:
+            laid[TRUSTED] = ed25519.line_of(self.commander.public, "bench")
+        return laid
 
     def _channels(self, name: str) -> str:
         """The lines of the channels that the device has."""
@@ -172,6 +191,7 @@ async def standing(
             device=device,
             clock=Clock(folder / "clock" / "state.json"),
             seed=case.seed,
+            commander=Secret(secrets.token_bytes(ed25519.SEED_BYTES)),
             disk=disk,
         )
         yield stage

@@ -38,6 +38,7 @@ class Due:
     may: whether an alarm is right here; must: whether it is missed when it does not come.
     hits: events that are one. latest_ms: bar of the first word's latency; None: there is none.
     direction: "" where none is asked for. uncounted: why the bars do not count this case, if so.
+    onset_s: when what lies behind this terminal begins; None: nothing does.
     """
 
     may: bool
@@ -47,6 +48,7 @@ class Due:
     direction: str = ""
     latest_ms: float | None = None
     uncounted: str = ""
+    onset_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,9 @@ def due(case: Case, name: str, unwired: Collection[str] = ()) -> Due:
     has_voltages = any(t.name in _VOLTAGES and t.name not in unwired for t in recording.traces)
     # Without voltages nobody can tell a direction: the current through the bay is what counts.
     may = seen.alarm or (not has_voltages and seen.direction == "reverse")
-    uncounted = _uncounted(truth, seen, recording)
+    uncounted, onset_s = _uncounted(truth, seen, recording), _onset_s(truth, recording.bay.section)
     if truth.what == "loss_of_supply":
-        return Due(may, must=may, hits=("voltage_loss",))
+        return Due(may, must=may, hits=("voltage_loss",), onset_s=onset_s)
     single = truth.kind in _SINGLE
     shown = not single or (seen.residual_amps >= 0.3 and seen.neutral_share >= 0.01)
     return Due(
@@ -93,13 +95,14 @@ def due(case: Case, name: str, unwired: Collection[str] = ()) -> Due:
         direction=seen.direction if has_voltages and shown else "",
         latest_ms=_bar(truth),
         uncounted=uncounted,
+        onset_s=onset_s,
     )
 
 
 def spoken(case: Case, events: Sequence[Event], owed: Due) -> Spoken:
     """How these events of a terminal, times in seconds of the recording, speak of the fault."""
     truth = case.truth
-    onset_s = truth.onset_s if truth.onset_s is not None else 0.0
+    onset_s = owed.onset_s if owed.onset_s is not None else 0.0
     ordered = sorted(events, key=lambda event: float(event["t"]))
     alarms = [e for e in ordered if e.get("alarm") and e["event"] in FAULTS]
     early = [e for e in alarms if not owed.may or _before(e, onset_s)]
@@ -153,6 +156,15 @@ def _seen(case: Case, name: str) -> Seen:
     except KeyError as error:
         held = ", ".join(case.truth.terminals) or "none"
         raise CaseError(f"case {case.name}", f"no truth of terminal {name!r}", held) from error
+
+
+def _onset_s(truth: Truth, section: str) -> float | None:
+    """When the first fault of this section's feeder begins, else the first of all.
+
+    A feeder's sections are named alike up to their last letter ("s21", "s22").
+    """
+    own = [stage.onset_s for stage in truth.stages if stage.section[:-1] == section[:-1]]
+    return own[0] if own else truth.onset_s
 
 
 def _before(event: Event, onset_s: float) -> bool:

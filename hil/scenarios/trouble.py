@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from hil.device.agent import Agent
+from hil.drill import Script, shelve
 from hil.errors import BenchError
 from hil.faults import power
 from hil.scenarios.forging import forge
@@ -42,6 +44,15 @@ async def heal(stage: Stage, fault: Fault) -> None:
     _, end = _ACTS[fault.what]
     if end is not None:
         await end(stage, fault)
+
+
+def lay_drill(stage: Stage) -> None:
+    """The scenario's drill onto the device's shelf. Raises: BenchError."""
+    if not isinstance(stage.device, Agent):
+        raise BenchError("drill", "needs a device that runs here", "--dut agent")
+    name, recording = next(iter(stage.recordings.items()))
+    script = Script(stage.scenario.drill, stage.scenario.title, name)
+    shelve(Path(stage.device.places.data), script, recording)
 
 
 async def _swallow(stage: Stage, _: Fault) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from agent.clock import Clock
-from agent.drill import LANE, Drills
+from agent.drill import LANE, Drills, order, stop
+from agent.errors import StoreError
 from agent.store import cbor, entry
 from agent.store.journal import Journal, Stored, export
 
@@ -137,3 +138,27 @@ def test_without_an_order_nothing_is_written(room: Room) -> None:
     room.run_until(lambda: next(looks, None) is None)
 
     assert room.words() == []
+
+
+def test_a_drill_of_the_shelf_is_ordered_as_a_whole_and_stays_there(room: Room) -> None:
+    (room.folder / "shelf").mkdir()
+    laid = room.order(name="shelf/D-1")
+    order(room.folder, "D-1")
+
+    assert {path.name for path in (room.folder / "ORDER").iterdir()} == {"drill.toml", "record.cfg"}
+    with pytest.raises(StoreError, match="another drill waits or runs"):
+        order(room.folder, "D-1")
+    room.run_until(room.ended)
+    assert [each[:2] for each in room.words()] == [("D-1", "started"), ("D-1", "aborted")]
+    assert (laid / "drill.toml").read_text() == SCRIPT
+
+
+@pytest.mark.parametrize("name", ["D-2", "record"])
+def test_what_is_not_on_the_shelf_cannot_be_ordered(room: Room, name: str) -> None:
+    with pytest.raises(StoreError, match="a drill on the shelf"):
+        order(room.folder, name)
+    with pytest.raises(ValueError, match="name"):
+        order(room.folder, "../shelf/D-1")
+    with pytest.raises(StoreError, match="no drill runs"):
+        stop(room.folder)
+    assert list(room.folder.iterdir()) == []

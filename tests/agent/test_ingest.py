@@ -47,13 +47,17 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.asynccontextmanager
 async def ingesting(
-    broker: Mosquitto, url: str, workers: int = 1, told: list[str] | None = None
+    broker: Mosquitto,
+    url: str,
+    workers: int = 1,
+    told: list[str] | None = None,
+    metrics: Path | None = None,
 ) -> AsyncIterator[None]:
     """Ours, in this process but for the workers of more than one."""
     lines: list[str] = [] if told is None else told
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"metrics": metrics}
     if workers == 1:
-        options = {"backoff": Backoff(lambda most: most // 2, 20_000, 100_000)}
+        options |= {"backoff": Backoff(lambda most: most // 2, 20_000, 100_000)}
     task = asyncio.create_task(
         ingester.ingest(broker.url, url, "scada", workers, tell=lines.append, **options)
     )
@@ -364,3 +368,19 @@ def test_wrong_use_is_one_line(
     said = capsys.readouterr().err
     assert says in said
     assert said.count("\n") == 1
+
+
+def test_what_was_found_of_the_evidence_stands_in_the_file_for_prometheus(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    file = tmp_path / "ingest.prom"
+
+    async def scenario() -> None:
+        async with ingesting(broker, f"sqlite:///{tmp_path}/x.db", metrics=file):
+            async with pretending(broker.url) as node:
+                await eventually(lambda: bool(node.acks))
+                await node.say(records(1, 3))
+            await eventually(file.exists)
+            assert "# TYPE ftu_ingest_findings gauge" in file.read_text()
+
+    run(scenario())

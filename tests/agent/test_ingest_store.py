@@ -59,7 +59,7 @@ def birth(next_seq: int = 1, epoch: int = 5) -> Birth:
 
 
 def rows(opened: Database, statement: str) -> list[Any]:
-    with opened._transaction() as cursor:
+    with opened.transaction() as cursor:
         cursor.execute(statement)
         return list(cursor.fetchall())
 
@@ -127,7 +127,7 @@ def spread(found: LaneFound) -> set[int]:
 def test_a_mark_that_says_too_much_is_found(opened: Database) -> None:
     opened.write(rows_of([received(1), received(3)]))
     opened.move_marks()
-    with opened._transaction() as cursor:
+    with opened.transaction() as cursor:
         cursor.execute("UPDATE ftu_lane SET mark = 3")
 
     (found,) = check(opened)

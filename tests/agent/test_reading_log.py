@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
 from agent.clock import Stamp
 from agent.reading_log import CHANNELS_AT_ONCE, VALUES_AT_ONCE, ReadingLog
 from agent.records import Channel, Layout, Quality, Reading
 from agent.store import cbor, entry
+from agent.store.journal import verify
+from tests.house import Agent, until
+from tests.meter import Meter
 
 STAMP = Stamp(3, 5_000_000, 1_795_478_400_000_000, 2, 900)
 TWO = Layout("meter", (Channel("ia", "A", phase="A"), Channel("ua", "V", phase="A")))
@@ -51,3 +58,83 @@ def test_any_number_of_channels_fits() -> None:
         for value in part["values_milli"]
     ]
     assert told_values == [round(value * 1000) for value in values]
+
+
+SITE = """
+[site]
+name = "hebin"
+[device]
+id = "ftu-7"
+data_dir = "data"
+[[sensor]]
+name = "meter"
+driver = "modbus"
+host = "127.0.0.1"
+port = {logged}
+profile = "generic"
+period_ms = 50
+log = "readings"
+[[sensor]]
+name = "other"
+driver = "modbus"
+host = "127.0.0.1"
+port = {unlogged}
+profile = "generic"
+period_ms = 50
+[[bay]]
+name = "head"
+section = "s1"
+nominal_volts = 10000
+frequency_hz = 50
+earthing = "resonant"
+rating_amps = 400
+channels = {{ ia = "meter.ia", ib = "meter.ib", ic = "meter.ic" }}
+[[bay]]
+name = "tail"
+section = "s2"
+nominal_volts = 10000
+frequency_hz = 50
+earthing = "resonant"
+rating_amps = 400
+channels = {{ ia = "other.ia", ib = "other.ib", ic = "other.ic" }}
+"""
+
+
+def logged(agent: Agent) -> list[dict[str, Any]]:
+    """What the log holds of readings, in its order."""
+    items = [item for lane, item in agent.records() if lane == "h"]
+    told = [entry.as_dict(cbor.loads(each.payload)) for each in items]
+    return [one for one in told if one["type"] in ("channels", "readings")]
+
+
+def phase_a(agent: Agent) -> list[int | None]:
+    return [one["values_milli"][0] for one in logged(agent) if one["type"] == "readings"]
+
+
+def test_every_poll_of_a_real_meter_stands_in_the_log_of_a_guard_that_was_killed(
+    tmp_path: Path,
+) -> None:
+    with Meter({"ia": 100.25, "ib": 7.5}) as meter, Meter({"ia": 55.0}) as other:
+        agent = Agent(tmp_path, SITE.format(logged=meter.port, unlogged=other.port))
+        agent.start()
+        try:
+            until(lambda: phase_a(agent).count(100_250) > 5, "readings")
+            meter.set({"ia": 0.01})
+            until(lambda: phase_a(agent).count(10) > 5, "the other value")
+            agent.kill("guard")
+            before = len(logged(agent))
+            until(lambda: len(logged(agent)) > before + 5, "readings of another guard")
+            assert agent.end() == 0
+        finally:
+            agent.put_down()
+        found = logged(agent)
+
+    assert {one["sensor"] for one in found} == {"meter"}
+    named = [n for n, one in enumerate(found) if one["type"] == "channels"]
+    assert (named[0], len(named)) == (0, 2)  # once for each guard, before its first reading
+    assert found[0]["channels"][:4] == ["ia", "A", "ib", "A"]
+    readings = [one for one in found if one["type"] == "readings"]
+    assert {one["values_milli"][0] for one in readings} == {100_250, 10}
+    assert {one["values_milli"][1] for one in readings} == {7_500}
+    assert all(one["mono_us"] < later["mono_us"] for one, later in pairwise(readings))
+    assert verify(agent.log).ok

@@ -235,8 +235,8 @@ def test_a_value_that_is_not_one_is_refused_with_its_range(
         pytest.param(
             WHOLE + '[uplink]\nbrokr = "mqtt://b"\n',
             "[uplink] brokr = 'mqtt://b': unknown key, did you mean broker?; expected one of"
-            " broker, protocol, consumers, ack, waveforms, username, password_file, ca, live_ms,"
-            " certificate, key",
+            " broker, protocol, consumers, ack, waveforms, username, password_file, ca, trusted,"
+            " live_ms, certificate, key",
             id="unknown-key",
         ),
         pytest.param(

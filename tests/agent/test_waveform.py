@@ -71,8 +71,10 @@ def test_notes_that_are_none_are_one_clear_error(notes: bytes) -> None:
         pytest.param({"utc_us": 5, "trigger_us": -6}, (1, 0), id="before-the-calendar"),
         pytest.param({"origin": 0}, (1, 0), id="samples-before-the-first"),
         pytest.param({"origin": 1 << 40}, (1, 0), id="samples-hours-after-the-first"),
+        pytest.param({"rate_denominator": 5000}, (1, 0), id="a-rate-that-no-reader-takes"),
         pytest.param({}, (1, 5000), id="a-scale-beyond-floats"),
         pytest.param({}, (1 << 60, 0), id="a-scale-that-no-float-is"),
+        pytest.param({}, (1, -187), id="a-scale-that-no-reader-takes"),
     ],
 )
 def test_what_no_file_can_say_is_one_clear_error(

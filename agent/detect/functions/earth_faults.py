@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isnan, nan
 
+from agent.detect import earth_verdict
 from agent.detect.earth_direction import FORWARD
 from agent.detect.earth_fault import CLEARED, INTERMITTENT, EarthFault
 from agent.detect.earth_verdict import Limits
@@ -104,14 +105,11 @@ class EarthFaults:
         )
 
     def _alarms(self) -> bool:
-        """Forward; in a bay without voltages, where the fault's current flows through it.
-
-        A fault to earth stands out in one phase. What stands out in none is told, but calls nobody:
-        composed load, switching and sums of three transformers' errors look so.
-        """
-        found = self._element.inquiry
-        through = found is not None and found.through and self._situation.voltless
-        return bool(self._element.phase) and (self._element.told == FORWARD or through)
+        """Forward and proven; in a bay without voltages, where its current flows through it."""
+        element, found = self._element, self._element.inquiry
+        if found is None or not earth_verdict.proven(found, element.limits):
+            return False
+        return element.told == FORWARD or (found.through and self._situation.voltless)
 
     def _undetermined(self) -> str | None:
         """What could not be told."""

@@ -59,6 +59,11 @@ def start(steps: "list[Any]") -> "list[Any]":
     return seen
 
 
+def stands(rows: "dict[str, list[int]]", window: int) -> bool:
+    """Of samples of 1 mA, at 100 A of pickup."""
+    return LoadStart(100.0, 5773.5, CYCLE_US).stands(_raw(rows, window))
+
+
 def _raw(rows: "dict[str, list[int]]", window: int) -> "Raw":
     scales = {role: 0.001 for role in ROLES if role in rows}
     return Raw(window, CYCLE_US, scales, frozenset(), lambda role, n: rows[role][-n:])

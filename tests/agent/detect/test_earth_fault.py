@@ -106,6 +106,32 @@ def test_a_restriking_fault_is_one_event_with_a_count(ahead: bool) -> None:
     assert events[2].detail == "6 strikes"
 
 
+@pytest.mark.parametrize("angle", [0.0, 0.8, 1.6, 2.4])
+def test_an_arc_of_half_a_cycle_that_leaves_a_charge_is_told(angle: float) -> None:
+    """The charge of an isolated network stands still: no fundamental is left of it to be seen."""
+    fault = Story(5.0, True, phase=2, angle=angle, cleared_s=0.151, seconds=0.24)
+    events = told(ISOLATED, counts(waves(ISOLATED, fault, RATE)))
+    assert story(events)[:1] == [("fault", "CG", "forward", True)]
+    elsewhere = told(ISOLATED, counts(waves(ISOLATED, behind(fault), RATE)))
+    assert not any(event.alarm for event in elsewhere)
+
+
+@pytest.mark.parametrize("spacing_s", [0.01, 0.02, 0.03])
+def test_an_arc_that_pauses_beside_a_low_resistance_is_no_inrush(spacing_s: float) -> None:
+    """Beyond the pickup of 50N, with gaps as a core makes them."""
+    strikes = tuple(0.14 + spacing_s * k for k in range(12))
+    fault = Story(5.0, True, phase=1, angle=0.8, strikes_s=strikes, seconds=0.5)
+    events = detect(counts(waves(LOW, fault, RATE)), RATE, bay(LOW))
+    first = next(e for e in events if e.event in ("fault", "inrush"))
+    assert (first.event, first.kind, first.direction, first.alarm) == (
+        "fault",
+        "BG",
+        "forward",
+        True,
+    )
+    assert 0.14e6 < first.t_us <= 0.2e6
+
+
 def test_one_that_is_there_from_the_start_is_named_without_direction() -> None:
     fault = Story(20.0, True, phase=1, onset_s=0.0, seconds=0.9)
     samples = counts(waves(ISOLATED, fault, RATE))[:, round(0.5 * RATE) :]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.detect.earth_inquiry import Inquiry
-from agent.detect.earth_verdict import Limits, word
+from agent.detect.earth_verdict import Limits, proven, word
 
 
 def found(**values: Any) -> Inquiry:
@@ -64,6 +64,15 @@ GONE = {"residual_amps": 3.0, "lasting_amps": 0.01}
         pytest.param(GONE, "forward", "forward", id="an-arc-that-went-out-after-a-third-of-u0"),
         pytest.param(GONE | {"neutral_volts": 300.0}, "", "unknown", id="switching-beside-a-coil"),
         pytest.param(
+            GONE | {"neutral_volts": 50.0, "struck_volts": 2500.0},
+            "forward",
+            "forward",
+            id="an-arc-of-half-a-cycle-that-leaves-a-charge",
+        ),
+        pytest.param(
+            GONE | {"neutral_volts": 50.0, "struck_volts": 1000.0}, "", "", id="poles-5-ms-apart"
+        ),
+        pytest.param(
             {"line_volts": 3000.0, "residual_amps": 0.01}, "", "", id="a-blown-fuse-of-the-vt"
         ),
         pytest.param(
@@ -108,3 +117,16 @@ def test_a_solid_earth_is_not_asked_for_its_resistance() -> None:
     values = {"neutral_volts": 5.0, "residual_amps": 40.0, "lasting_amps": 40.0}
     limits = Limits(5773.5, 57.7, 0.2, "solid")
     assert word(found(**values), limits, True) == "forward"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param({"phase": "C", "neutral_volts": 5.0}, True, id="it-stands-out-in-one-phase"),
+        pytest.param({"phase": "", "neutral_volts": 200.0}, True, id="the-neutral-is-displaced"),
+        pytest.param({"phase": "", "neutral_volts": 50.0}, False, id="neither"),
+        pytest.param({"phase": "", "neutral_volts": 50.0, "struck_volts": 2e3}, True, id="it-was"),
+    ],
+)
+def test_what_proves_that_something_is_to_earth(values: dict[str, Any], expected: bool) -> None:
+    assert proven(found(**values), Limits(5773.5, 57.7, 0.2, "isolated")) is expected

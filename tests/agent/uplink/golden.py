@@ -16,12 +16,15 @@ from typing import Any
 from agent.clock import Stamp
 from agent.records import Event
 from agent.store import cbor, entries, entry
-from agent.uplink import topics, wire
+from agent.store.ed25519 import Secret
+from agent.uplink import command, cose, topics, wire
 from bench.walk import AT_ITS_LIMIT, history, quarters
 
 VECTORS = Path(__file__).with_name("vectors")
 EPOCH = 2_864_434_397
 SITE, NODE, CONSUMER = "hebin", "ftu-7", "scada"
+SECRET = Secret(bytes(range(32)))
+NONCE = bytes(range(100, 116))
 STAMP = Stamp(41, 1_479_300_123_456, 1_795_478_400_123_456, 2, 12_000)
 
 # Name of a vector, and what it means; a file for each kind.
@@ -40,6 +43,11 @@ def encoded(rule: str, means: dict[str, Any]) -> bytes:
         lanes = {lane: tuple(state) for lane, state in means["lanes"].items()}
         known = {name: value for name, value in means.items() if name != "points"}
         return cbor.dumps(wire.birth(**{**known, "lanes": lanes, "clock": tuple(means["clock"])}))
+    if rule == "signed-message":
+        until = means["deadline"]
+        until = tuple(until) if isinstance(until, list) else until
+        told = command.command(means["nonce"], until, means["arguments"])
+        return cose.sign(cbor.dumps(told), topic_of(rule, means), SECRET)
     makers: dict[str, Any] = {
         "state": wire.state,
         "ack": wire.ack,
@@ -47,6 +55,7 @@ def encoded(rule: str, means: dict[str, Any]) -> bytes:
         "ask": wire.ask,
         "drain": wire.drain,
         "live": wire.live,
+        "command-result": command.result,
     }
     return cbor.dumps(makers[rule](**means))
 
@@ -67,6 +76,14 @@ def decoded(rule: str, payload: bytes) -> dict[str, Any]:
         told = {"epoch": epoch, "lane": lane, "flags": wire.flags_of(item), "items": items}
     elif rule == "birth":
         told = cbor.parsed(payload, wire.open_birth)
+    elif rule == "signed-message":
+        signed = cose.opened(payload)
+        names = ("nonce", "deadline", "arguments")
+        told = dict(zip(names, cbor.parsed(signed.payload, command.open_command), strict=True))
+        told |= {"key": signed.key, "signature": signed.signature}
+    elif rule == "command-result":
+        parts = ("stage", "clock", "operation", "nonce", "detail")
+        told = dict(zip(parts, cbor.parsed(payload, command.open_result), strict=True))
     else:
         read = cbor.parsed(payload, getattr(wire, f"open_{rule}"))
         told = dict(zip(fields[rule], read, strict=True))
@@ -284,8 +301,26 @@ def simple() -> Iterator[tuple[str, str, list[Named]]]:
         ("none", None, None, 0),
         ("all-wait", 1024, 500, 1),
     ]
+    yield "command", "signed-message", list(commands())
+    at = {"operation": "drill-start", "clock": [41, STAMP.mono_us, STAMP.utc_us, 2, 12_000]}
+    done: dict[str, Any] = {"stage": "done", **at, "nonce": hexed(NONCE), "detail": "D-1"}
+    why = {"stage": "refused", **at, "nonce": None, "detail": "it is not signed"}
+    yield "result", "command-result", [("done", done), ("refused", why)]
     names = ("bytes_a_second", "jitter_s", "holds_old")
     yield "drain", "drain", [(name, dict(zip(names, of, strict=True))) for name, *of in brakes]
+
+
+def commands() -> Iterator[Named]:
+    """On the topic of drill-start, by the key whose seed is 0, 1, 2 ...: anybody can make them."""
+    until = STAMP.utc_us + 60_000_000
+    for name, deadline, arguments in (
+        ("until-utc", until, {"drill": "D-1"}),
+        ("until-its-own-clock", [41, STAMP.mono_us + 60_000_000], {}),
+        ("numbers", until, {"bytes_a_second": 4096, "jitter_s": 30}),
+    ):
+        means = hexed({"nonce": NONCE, "deadline": deadline, "arguments": arguments})
+        signed = cose.opened(encoded("signed-message", means))
+        yield name, {**means, **hexed({"key": signed.key, "signature": signed.signature})}
 
 
 def kinds() -> Iterator[tuple[str, str, list[Named]]]:
@@ -299,7 +334,9 @@ def kinds() -> Iterator[tuple[str, str, list[Named]]]:
     yield "blind", "envelope", told
     yield "plan_variance", "envelope", list(plan_variance())
     audit = entries.audit_entry(STAMP, "settings_committed", "ops-2", "version 3 in force")
-    yield "audit", "envelope", [("whole", envelope(audit, lane="s"))]
+    ordered = entries.audit_entry(STAMP, "command", "control-room", "drill-start: D-1", "done")
+    audits = [("whole", audit), ("command", ordered)]
+    yield "audit", "envelope", [(name, envelope(each, lane="s")) for name, each in audits]
     one = history("head", AT_ITS_LIMIT, STAMP)
     yield "history", "envelope", [("alone", envelope(one, lane="h"))]
     yield "extremes", "envelope", [("a-day", extremes())]
@@ -386,6 +423,15 @@ def refused() -> list[tuple[str, str, bytes]]:
         ("a tag", "ack", bytes.fromhex("a3000201c10502a0")),
         ("true", "state", bytes.fromhex("a3000201f50201")),
         ("a mark below 0", "ack", bytes.fromhex("a30002010502a1616120")),
+        ("a signed message of another algorithm", "signed-message", wrongly(alg=-7)),
+        ("a signed message without a key's name", "signed-message", wrongly(key=b"")),
+        ("a signature of 63 bytes", "signed-message", wrongly(signature=bytes(63))),
+        ("a command without its tag", "signed-message", wrongly()[1:]),
+        (
+            "a stage of nobody",
+            "command-result",
+            cbor.dumps({0: 2, 1: "obeyed", 2: [1, 2, 3, 0, 4], 3: "x"}),
+        ),
         ("from behind to", "replay", cbor.dumps({0: 2, 1: 5, 2: "a", 3: 9, 4: 8})),
         ("nothing", "birth", b""),
     ]
@@ -393,8 +439,22 @@ def refused() -> list[tuple[str, str, bytes]]:
     return found
 
 
+def wrongly(alg: int = -8, key: bytes = bytes(8), signature: bytes = bytes(64)) -> bytes:
+    """A signed message as it must not be."""
+    told = cbor.dumps(command.command(NONCE, 1, {}))
+    return cose.TAG + cbor.dumps([cbor.dumps({1: alg, 4: key}), {}, told, signature])
+
+
 def topic_of(rule: str, means: dict[str, Any]) -> str:
-    name = {"live": topics.LIVE, "ack": topics.ACK, "drain": topics.DRAIN}.get(rule, rule)
+    short = {
+        "live": topics.LIVE,
+        "ack": topics.ACK,
+        "drain": topics.DRAIN,
+        "command-result": topics.RES,
+    }
+    if rule == "signed-message":
+        return topics.topic(topics.CMD, SITE, NODE, "drill-start")
+    name = short.get(rule, rule)
     name = topics.LANES[means["lane"]] if rule == "envelope" else name
     consumer = CONSUMER if "{consumer}" in name else None
     return topics.topic(name, SITE, None if name in topics.SHARED else NODE, consumer)

@@ -48,12 +48,14 @@ class Ear:
         while due := self.session.next_send(0):
             self.session.published(self.session.sending(*due[:3], now_us=0), True, 0)
         self.asked: list[tuple[str, str, str | None]] = []
+        self.commanded: list[tuple[str, str]] = []
         self.moved: list[str] = []
         self.told: list[str] = []
         self.hearing = Hearing(
             self.session,
             clock=self.clock,
             asked=lambda *question: self.asked.append(question),
+            commanded=lambda topic, operation, _: self.commanded.append((topic, operation)),
             moved=self.moved.append,
             tell=self.told.append,
         )
@@ -86,7 +88,7 @@ HOSTILE = [
     pytest.param(DRAIN, {0: 2, 1: -5}, id="drain-negative"),
     pytest.param(DRAIN, {0: 2, 1: 10, 2: 10**9}, id="drain-for-thirty-years"),
     pytest.param(DRAIN, b"\x00" * 50, id="drain-trailing-bytes"),
-    pytest.param(NODE + "cmd/trip", {0: 2}, id="no-such-topic"),
+    pytest.param(NODE + "trip", {0: 2}, id="no-such-topic"),
     pytest.param("ftu/1/site", {0: 2}, id="no-topic"),
 ]
 
@@ -238,3 +240,31 @@ def test_acknowledgements_are_taken_retained_or_not_and_told_where_they_cannot_b
     assert ear.moved == ["a"]
     assert ear.session.acks_refused == 3
     assert len(ear.told) == 3
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff", b"\x80"])
+def test_a_command_is_handed_on_whatever_it_holds(payload: bytes) -> None:
+    ear = Ear()
+    ear.hear(NODE + "cmd/drill-stop", payload)
+
+    assert ear.commanded == [(NODE + "cmd/drill-stop", "drill-stop")]
+
+
+def test_of_the_fleets_brake_and_its_own_the_stricter_one_holds() -> None:
+    ear = Ear()
+    pacing, now_us = ear.session.pacing, ear.clock.us
+    for fleets, own, rate, holds_old in (
+        ((900, None, 0), (500, 9, 0), 500, False),
+        ((100, None, 1), (500, 9, 0), 100, True),
+        ((None, None, 0), (500, 9, 0), 500, False),
+        ((700, None, 0), (None, None, 1), 700, True),
+        ((None, None, 0), (None, None, 0), None, False),
+    ):
+        ear.hearing.brake(own)
+        ear.hear(DRAIN, wire.drain(*fleets))
+        assert (pacing.rate(now_us), pacing.holds_old) == (rate, holds_old)
+
+    ear.hearing.brake((500, None, 0))
+    ear.hear(DRAIN, wire.drain(100))
+    ear.hearing.connected(2)
+    assert pacing.rate(now_us) == 500

@@ -98,6 +98,23 @@ def test_without_a_refusal_the_rate_creeps_up_until_it_is_free() -> None:
     assert rates[30:] == [None] * 30
 
 
+def test_while_the_link_is_away_a_quota_is_not_forgotten() -> None:
+    pacing = Pacing()
+    pacing.connected(0)
+    pacing.sent(100 * MESSAGE, 0, True)
+    pacing.disconnected(0)
+    pacing.exhausted(0)
+    assert pacing.rate(299 * S) == 50 * MESSAGE
+
+    pacing.connected(300 * S)
+    assert pacing.rate(300 * S) == 50 * MESSAGE
+    assert pacing.rate(311 * S) == pytest.approx(100 * MESSAGE, rel=0.05)
+    was = pacing.rate(312 * S)
+    pacing.disconnected(312 * S)
+    pacing.connected(600 * S)
+    assert pacing.rate(600 * S) == was
+
+
 def test_a_quota_leaves_a_rate_even_where_nothing_passed() -> None:
     pacing = Pacing()
     for second in range(0, 20, 2):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 from agent.store import cbor
 from agent.store.journal import Limits
 from agent.uplink import publisher as publisher_module
-from agent.uplink import reasons, topics, wire
+from agent.uplink import topics, wire
 from agent.uplink.envelopes import OVERSIZE
 from agent.uplink.mqtt import Port, connect
 from hil.faults.broker import Mosquitto
@@ -234,8 +234,33 @@ async def packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
             return kind, await reader.readexactly(length)
 
 
-def test_a_quota_of_the_broker_halves_the_backlog_and_it_arrives(tmp_path: Path) -> None:
-    """mosquitto 2.0 answers no QoS 1 publish with 0x97, so a broker that does is scripted."""
+async def converse(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    puback: Callable[[bytes, bytes, bytes], bytes],
+) -> None:
+    """A broker's part. puback: its answer to (topic, packet identifier, payload)."""
+    while True:
+        kind, body = await packet(reader)
+        if kind >> 4 == 1:  # CONNECT
+            writer.write(b"\x20\x03\x00\x00\x00")
+        elif kind >> 4 == 8:  # SUBSCRIBE
+            writer.write(b"\x90\x04" + body[:2] + b"\x00\x01")
+        elif kind >> 4 == 3 and kind & 6:  # PUBLISH with QoS 1
+            end = 2 + int.from_bytes(body[:2], "big")
+            payload = body[end + 3 + body[end + 2] :]
+            writer.write(puback(body[2:end], body[end : end + 2], payload))
+
+
+PUBACK = pytest.param(lambda number: b"\x40\x03" + number + b"\x97", 1, id="of-a-message")
+GOODBYE = pytest.param(lambda _: b"\xe0\x02\x97\x00", 0, id="of-the-link")
+
+
+@pytest.mark.parametrize(("refusal", "sends_refused"), [PUBACK, GOODBYE])
+def test_a_quota_of_the_broker_halves_the_backlog_and_it_arrives(
+    tmp_path: Path, refusal: Callable[[bytes], bytes], sends_refused: int
+) -> None:
+    """mosquitto 2.0 says 0x97 neither of a QoS 1 publish nor of a link: this broker is scripted."""
     refused: list[str] = []
     taken: list[int] = []
 
@@ -244,22 +269,14 @@ def test_a_quota_of_the_broker_halves_the_backlog_and_it_arrives(tmp_path: Path)
             return b"\x40\x02" + number
         if not refused:
             refused.append("0x97")
-            return b"\x40\x03" + number + bytes([reasons.QUOTA_EXCEEDED])
+            return refusal(number)
         _, _, items = wire.open_envelope(cbor.loads(payload))
         taken.extend(item[1] for item in items)
         return b"\x40\x02" + number
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            kind, body = await packet(reader)
-            if kind >> 4 == 1:  # CONNECT
-                writer.write(b"\x20\x03\x00\x00\x00")
-            elif kind >> 4 == 8:  # SUBSCRIBE
-                writer.write(b"\x90\x04" + body[:2] + b"\x00\x01")
-            elif kind >> 4 == 3 and kind & 6:  # PUBLISH with QoS 1
-                end = 2 + int.from_bytes(body[:2], "big")
-                payload = body[end + 3 + body[end + 2] :]
-                writer.write(puback(body[2:end], body[end : end + 2], payload))
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            await converse(reader, writer, puback)
 
     async def scenario() -> None:
         async with serving(serve) as port:
@@ -268,7 +285,8 @@ def test_a_quota_of_the_broker_halves_the_backlog_and_it_arrives(tmp_path: Path)
             async with node.running() as publisher:
                 await eventually(lambda: node.acked("h") == 50)
                 assert publisher._session.pacing.halvings == 1
-                assert publisher.status.sends_refused == 1
+                assert publisher.status.sends_refused == sends_refused
+                assert publisher.status.connections == 2 - sends_refused
                 assert taken == list(range(1, 51))
 
     run(scenario())

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.uplink import topics
+from agent.uplink import command, topics
 
 ROUNDS = [
     ("birth", ["hebin", "ftu-7"], "ftu/1/hebin/ftu-7/birth"),
@@ -16,6 +16,8 @@ ROUNDS = [
     ("e/w", ["hebin", "ftu-7"], "ftu/1/hebin/ftu-7/e/w"),
     ("replay", ["hebin", "ftu-7"], "ftu/1/hebin/ftu-7/replay"),
     ("ask", ["hebin", "ftu-7"], "ftu/1/hebin/ftu-7/ask"),
+    ("cmd/{op}", ["hebin", "ftu-7", "drill-stop"], "ftu/1/hebin/ftu-7/cmd/drill-stop"),
+    ("res", ["hebin", "ftu-7"], "ftu/1/hebin/ftu-7/res"),
     ("_ctl/drain", ["hebin", None], "ftu/1/hebin/_ctl/drain"),
 ]
 
@@ -41,7 +43,8 @@ def test_a_topic_there_and_back(board: Any, name: str, parts: list[Any], text: s
         "ftu/1/s/n/ack/",
         "ftu/1/s/n/birth/more",
         "ftu/1/" + "s" * 33 + "/n/birth",
-        "ftu/1/s/n/cmd/trip",
+        "ftu/1/s/n/cmd/",
+        "ftu/1/s/n/cmd/set/drain",
     ],
 )
 def test_what_is_no_topic_of_ours_is_refused(text: str) -> None:
@@ -50,4 +53,14 @@ def test_what_is_no_topic_of_ours_is_refused(text: str) -> None:
 
 
 def test_nothing_in_the_table_switches() -> None:
-    assert not [name for name in topics.TOPICS if "cmd" in name or "switch" in name]
+    assert not [name for name in topics.TOPICS if "switch" in name]
+    # contract.md, section 4, word for word: whoever adds one has to come by here.
+    assert command.OPERATIONS == (
+        "restart-link",
+        "time-challenge",
+        "fetch-record",
+        "drill-start",
+        "drill-stop",
+        "rotate-certificate",
+        "set-drain",
+    )

@@ -62,7 +62,7 @@ HEADER = [1, 2, 3, 2, None]
         ([99, *HEADER, "x", [1]], typed.Unknown(type=99, columns=["x", [1]])),
         ([1, *HEADER, 250, "b", 0], Event(event="code-250", bay="b", t_us=2)),
         ([1, *HEADER, 0, "b", 1, 99], typed.Unknown(type="event", columns=[0, "b", 1, 99])),
-        ([5, *HEADER, "door", None, None, 7], typed.Audit(what="door")),
+        ([5, *HEADER, "door", None, None, None, 7], typed.Audit(what="door")),
     ],
     ids=["type", "event", "kind", "column"],
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import pytest
 
 from hil.case import Recording
@@ -81,3 +83,10 @@ def test_for_a_replay_the_bay_and_its_channels_are_enough() -> None:
     (bay,) = told["bay"]
     assert bay["name"] == "head"
     assert bay["channels"] == {role: role for role in ("ia", "ib", "ic", "ua", "ub", "uc")}
+
+
+def test_a_replay_is_told_where_the_switch_has_its_contact() -> None:
+    opened = recording("head", onset_s=None)
+    opened = replace(opened, contacts={"52a": np.zeros(opened.length, dtype=bool)})
+    (bay,) = tomllib.loads(for_replay(opened))["bay"]
+    assert bay["channels"]["switch"] == "52a"

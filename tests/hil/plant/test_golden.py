@@ -115,3 +115,9 @@ def test_a_damaged_cache_is_made_anew(tmp_path: Path, monkeypatch: pytest.Monkey
 
     assert isinstance(again, Case)
     assert again.truth == first.truth
+
+
+def test_what_hangs_behind_a_jumper_is_live_though_its_switch_is_open() -> None:
+    jumped = catalogue.scene("backfeed", "isolated", 611, variant="bypass")
+    assert jumped.notes["terminal"] in jumped.switches
+    assert {states[-1].live for states in jumped.sections().values()} == {"ABC"}

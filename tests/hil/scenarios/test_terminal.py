@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from hil.case import Case, Seen, Stage
 from hil.errors import CaseError
 from hil.scenarios.terminal import dead, due, load_amps, spoken
-from tests.hil.scenarios.synthetic import LOAD_AMPS, case, event, lost, recording
+from tests.hil.scenarios.synthetic import BAY, LOAD_AMPS, case, event, lost, recording
 
 
 def earth(residual_amps: float, neutral_share: float) -> dict[str, Seen]:
@@ -133,6 +134,21 @@ def test_two_earth_faults_at_two_places_may_be_told_as_one_of_two_phases() -> No
 
     assert said.kind_right
     assert not spoken(twofold, [event(t=0.16, kind="BCG")], due(twofold, "F1")).kind_right
+
+
+@pytest.mark.parametrize(("section", "onset_s"), [("s21", 0.2), ("s22", 0.2), ("s12", 0.1)])
+def test_each_feeder_owes_its_own_of_two_faults(section: str, onset_s: float) -> None:
+    stages = (Stage(0.1, "CG", "s13"), Stage(0.2, "AG", "s22"))
+    twofold = case("CG", what="cross_country_fault", terminals=earth(50.0, 0.9), stages=stages)
+    here = replace(BAY, section=section)
+    twofold = replace(twofold, recordings={"F1": recording("F1", bay=here)})
+
+    owed = due(twofold, "F1")
+    said = spoken(twofold, [event(t=0.15, kind="AG"), event(t=0.23, kind="AG")], owed)
+
+    assert owed.onset_s == onset_s
+    assert len(said.early) == (onset_s > 0.15)
+    assert said.latency_ms == pytest.approx(30.0 if onset_s > 0.15 else 50.0)
 
 
 def test_a_section_is_dead_when_no_phase_is_live() -> None:
