@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent import __version__
+from agent import __version__, standard_error
 from agent.clock import Clock, Stamp
 from agent.errors import AgentError, SensorError, SiteError, StoreError
 from agent.heartbeat import Decided, beat
@@ -453,4 +453,5 @@ def check_settings(site: SiteFile) -> None:
 
 
 if __name__ == "__main__":
+    standard_error.make_unfailing()
     sys.exit(main(sys.argv[1:]))

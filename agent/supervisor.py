@@ -19,7 +19,7 @@ import sys
 import time
 from pathlib import Path
 
-from agent import boot
+from agent import boot, standard_error
 
 WORD_BYTES = 8  # in which guard says until when it has decided (heartbeat.py)
 # A process that has not moved for this long is stuck: a hundred times its longest honest pause.
@@ -114,7 +114,7 @@ def main(arguments: list[str]) -> int:
     start at all, else 0.
     """
     site, data_dir = arguments
-    boot_number = str(boot.counter(Path(data_dir)))
+    boot_number = str(boot.counter(Path(data_dir), say))
     children = [Child("guard", [site, boot_number]), Child("link", [site, boot_number])]
     wake = _signals()
     _tell_systemd("READY=1")
@@ -226,4 +226,5 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    standard_error.make_unfailing()
     sys.exit(main(sys.argv[1:]))

@@ -5,20 +5,25 @@ others are reasons of lane h; beside them the chunks of 1,000 waveforms in lane 
 the uplink and a consumer that acknowledges are processes of their own, between them a mosquitto.
 Reference: aiomqtt with one 100-byte record a publish at QoS 1, window 20, to the same mosquitto in
 the same run. The consumer asks for nothing but what it has not seen, so what it counts has arrived.
+
+While it drains, a guard of its own raises alarms at random instants and tells the publisher as
+guard tells link; the consumer says how long after its onset each was received.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import os
+import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +32,7 @@ from typing import Any
 import aiomqtt
 
 from agent.clock import Clock, Stamp
+from agent.live import LiveSender, receiving
 from agent.records import Event
 from agent.site import Uplink
 from agent.store import cbor, entries, entry
@@ -50,6 +56,11 @@ REFERENCE_MESSAGES = 40_000
 GROUP = 5_000
 LONGEST_S = 1_800.0
 DRAINED_S = 0.5  # between two looks at how far it has come
+BEGUN_S = 0.02  # between two looks whether it has begun
+BEGUN = "drain-has-begun"
+RAISED_EVERY_S = (0.0, 0.2)  # an alarm, drawn anew each time
+RAISED_SEED = 7
+ALARM_S = 2.0  # the issue's bar for the 99th percentile on two cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,7 @@ def rows(quick: bool) -> Iterator[Row]:
         reference = asyncio.run(plain_publishes(broker.port, quick=quick))
         node, consumer = drained(place, broker.url, owed)
     arrived = node | consumer
+    yield from latencies(arrived["waited_s"])
     yield Row(
         what=f"drain of {owed.records:,} records of 72 h offline",
         value=owed.records / arrived["seconds"],
@@ -119,6 +131,20 @@ def rows(quick: bool) -> Iterator[Row]:
     )
 
 
+def latencies(waited_s: Sequence[float]) -> Iterator[Row]:
+    """From the onset of an alarm, raised during the drain, to its receipt."""
+    ordered = sorted(waited_s)
+    for share, bar in ((50, None), (99, ALARM_S), (100, None)):
+        at = min(len(ordered) - 1, len(ordered) * share // 100)
+        word = "longest" if share == 100 else f"p{share}"
+        yield Row(
+            what=f"{len(ordered)} alarms raised meanwhile, to their receipt, {word}",
+            value=ordered[at],
+            unit="s",
+            at_most=bar,
+        )
+
+
 def fill(log: Path, owed: Backlog) -> None:
     """The log after 72 hours, each lane in groups with one sync."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -141,8 +167,12 @@ def stamp(second: float) -> Stamp:
 
 
 def alarm(number: int) -> bytes:
-    """A short circuit of lane a."""
-    at = stamp(number * ALARM_EVERY / EVENTS_A_SECOND)
+    """A short circuit of lane a, of the time offline."""
+    return alarm_at(number, stamp(number * ALARM_EVERY / EVENTS_A_SECOND))
+
+
+def alarm_at(number: int, at: Stamp) -> bytes:
+    """A short circuit at this instant."""
     event = Event(
         event="fault",
         bay="feeder-07",
@@ -202,7 +232,13 @@ def drained(place: Path, url: str, owed: Backlog) -> tuple[dict[str, Any], dict[
     asked = json.dumps([owed.a, owed.h, owed.w])
     consumer = _process("consumer", str(place), url, asked)
     node = _process("node", str(place), url, asked)
-    told = [json.loads(process.communicate(timeout=LONGEST_S)[0]) for process in (node, consumer)]
+    guard = _process("guard", str(place), url, asked)
+    try:
+        processes = (node, consumer)
+        told = [json.loads(process.communicate(timeout=LONGEST_S)[0]) for process in processes]
+    finally:
+        guard.kill()
+        guard.communicate()
     return told[0], told[1]
 
 
@@ -222,9 +258,12 @@ async def node(place: Path, url: str, owed: Backlog) -> dict[str, Any]:
         clock=Clock(41),
         lanes="ahw",
     )
-    task = asyncio.create_task(publisher.run())
+    task = asyncio.create_task(_told_of_growth(publisher, place))
     ends = {"a": owed.a, "h": owed.h, "w": owed.w}
     cpu_s, least_mb, most_mb = -time.process_time(), 0.0, 0.0
+    while not any(lane.acked for lane in publisher.status.lanes.values()):  # noqa: ASYNC110
+        await asyncio.sleep(BEGUN_S)
+    (place / BEGUN).touch()
     while any(publisher.status.lanes[lane].acked < end for lane, end in ends.items()):
         await asyncio.sleep(DRAINED_S)
         if publisher.status.lanes["a"].acked:  # it flows: buffers have their size
@@ -236,16 +275,42 @@ async def node(place: Path, url: str, owed: Backlog) -> dict[str, Any]:
     return {"cpu_s": cpu_s, "grown_mb": most_mb - least_mb, "resends": publisher.status.resends}
 
 
+async def _told_of_growth(publisher: Publisher, place: Path) -> None:
+    async with receiving(place, lambda told: publisher.log_grew(told["grew"])):
+        await publisher.run()
+
+
+async def guard(place: Path, _url: str, _owed: Backlog) -> dict[str, Any]:
+    """Alarms at random instants from the drain's beginning on, until it is killed."""
+    chance = random.Random(RAISED_SEED)  # noqa: S311  the same instants again, no secret
+    clock, live = Clock(41), LiveSender(place)
+    with Journal.open(place / "log", "a") as journal:
+        while not (place / BEGUN).exists():  # noqa: ASYNC110  another process's word
+            await asyncio.sleep(BEGUN_S)
+        for number in itertools.count():
+            await asyncio.sleep(chance.uniform(*RAISED_EVERY_S))
+            journal.append("a", alarm_at(number, clock.stamp(clock.now_us())))
+            live.send({"grew": "a"})
+    raise AssertionError
+
+
 async def consumer(place: Path, url: str, owed: Backlog) -> dict[str, Any]:
     """The central side: counts, and remembers how much history came before the last alarm."""
     counted = {"a": 0, "h": 0, "w": 0}
+    waited_s: list[float] = []
     history_before = 0
     begun = 0.0
+    clock = Clock(41)
     memory = Consumer("scada", place / "seen", ack=True, tell=lambda _: None)
     async for batch in listen(url, memory, tell=_say):
         begun = begun or time.perf_counter()
+        now_us = clock.now_us()
         for each in batch:
-            if isinstance(each, Received):
+            if not isinstance(each, Received):
+                continue
+            if each.key.lane == "a" and each.key.seq > owed.a:
+                waited_s.append((now_us - each.entry[entry.MONO]) / 1e6)
+            else:
                 counted[each.key.lane] += 1
         if counted["a"] < owed.a:
             history_before = counted["h"]
@@ -259,6 +324,7 @@ async def consumer(place: Path, url: str, owed: Backlog) -> dict[str, Any]:
         "missing": owed.records - sum(counted.values()),
         "repeated": memory.repeated,
         "history_before": history_before,
+        "waited_s": waited_s,
     }
 
 
@@ -282,7 +348,7 @@ def resident_mb() -> float:
 def main() -> None:
     """One of the two processes: tells its result as JSON."""
     role, place, url, asked = sys.argv[1:]
-    work = {"node": node, "consumer": consumer}[role]
+    work = {"node": node, "consumer": consumer, "guard": guard}[role]
     told = asyncio.run(work(Path(place), url, Backlog(*json.loads(asked))))
     sys.stdout.write(json.dumps(told))
     sys.stdout.flush()

@@ -9,15 +9,12 @@ from __future__ import annotations
 import asyncio
 import random
 import tempfile
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from agent.store.device_key import PUBLIC_FILE, read_public
-from agent.store.journal import Stored, export, verify
-from agent.store.proof import prove
+from agent.store.journal import verify
 from hil import fleet
+from hil.aftermath import evidence, shown, staged, stored, tracebacks, unaccounted
 from hil.case import Bay
 from hil.device.agent import AGENT, Agent
 from hil.device.listener import Listener
@@ -26,14 +23,18 @@ from hil.errors import BenchError
 from hil.faults import corruption, disk, power
 from hil.faults.broker import Mosquitto
 from hil.faults.disk import Disk
+from hil.faults.line import ACTS as LINE
+from hil.faults.line import healed
 from hil.faults.proxy import Proxy
 from hil.fuzz.unit import ROOMS, fuzzed
+from hil.ledger import Result
 from hil.ordinary import hour
 from hil.plant import catalogue
 from hil.plant.draft import EARTHINGS
 from hil.score import score as scored
-from hil.soak import Result, Unit
+from hil.soak import Unit
 from hil.tally import Tally, by_class
+from hil.troubles import troubles
 
 # A back-off of 300 s at most (contract.md, promise 6); then everything has to come.
 ARRIVAL_S = 400.0
@@ -70,7 +71,7 @@ def kills(seed: int) -> Result:
         "problems": came.problems,
     }
     told = {"records": came.records, "kills": came.kills}
-    return {"ok": not any(wrong.values()), **told, **_shown(wrong)}
+    return {"ok": not any(wrong.values()), **told, **shown(wrong)}
 
 
 def score(seed: int) -> Result:
@@ -87,7 +88,7 @@ def score(seed: int) -> Result:
         for (what, earthing, _), tally in by_class(marks).items()
         if any(m.owed for m in tally.marks)
     }
-    return {"ok": not any(wrong.values()), "hits": hits, **_shown(wrong)}
+    return {"ok": not any(wrong.values()), "hits": hits, **shown(wrong)}
 
 
 def ordinary(seed: int) -> Result:
@@ -95,7 +96,7 @@ def ordinary(seed: int) -> Result:
     came = hour(seed)
     alarms = [f"{e['event']} {e.get('kind')} in {e['record']} at {e['t']}" for e in came.alarms]
     told = {"hours": round(came.seconds / 3600, 3), "where": came.where, "told": dict(came.told)}
-    return {"ok": not alarms, **told, **_shown({"alarms": alarms})}
+    return {"ok": not alarms, **told, **shown({"alarms": alarms})}
 
 
 def links(seed: int) -> Result:
@@ -113,14 +114,14 @@ def links(seed: int) -> Result:
                 await central.until(lambda: central.told("fault"), "the first fault", FIRST_S)
                 done = []
                 for _ in range(FAULTS):
-                    name = chance.choice(list(_LINE))
+                    name = chance.choice(list(LINE))
                     done.append(name)
-                    await _LINE[name](line, chance)
+                    await LINE[name](line, chance)
                     await asyncio.sleep(chance.uniform(0.05, 2.0))
-                await _healed(line)
+                await healed(line)
                 return {"faults": done, **await _arrived(device, central)}
 
-    return _run(scenario)
+    return staged(scenario)
 
 
 def damage(seed: int) -> Result:
@@ -143,11 +144,11 @@ def damage(seed: int) -> Result:
                     lambda: len(central.told("fault")) > known, "a fault afterwards", ARRIVAL_S
                 )
                 stopped = stopped or await device.stop()
-        wrong = {"accounts": _unaccounted(device), "tracebacks": device.said().count("Traceback")}
+        wrong = {"accounts": unaccounted(device), "tracebacks": tracebacks(device)}
         told = {"damage": [str(each) for each in done], "status": stopped}
         return {"ok": stopped == 0 and not any(wrong.values()), **told, **wrong}
 
-    return _run(scenario)
+    return staged(scenario)
 
 
 def cuts(seed: int) -> Result:
@@ -177,7 +178,7 @@ def cuts(seed: int) -> Result:
                 await central.until(lambda: len(central.told("fault")) > known, "a fault", FIRST_S)
                 return await _arrived(device, central)
 
-    return _run(scenario)
+    return staged(scenario)
 
 
 def storms(seed: int) -> Result:
@@ -203,7 +204,7 @@ def storms(seed: int) -> Result:
         "invented": held.invented,
         "unsettled": [phase.name for phase in came.phases if not phase.settled],
     }
-    return {"ok": came.ok, "nodes": came.nodes, "records": held.records, **_shown(wrong)}
+    return {"ok": came.ok, "nodes": came.nodes, "records": held.records, **shown(wrong)}
 
 
 UNITS: dict[str, Unit] = {
@@ -213,6 +214,7 @@ UNITS: dict[str, Unit] = {
         ("links", links),
         ("damage", damage),
         ("cuts", cuts),
+        ("troubles", troubles),
         ("fleet", storms),
         ("score", score),
         ("ordinary-load", ordinary),
@@ -224,66 +226,7 @@ for _room, _targets in ROOMS.items():
     )
 
 
-# What a line may do, for a while.
-
-
-async def _cut(line: Proxy, _: random.Random) -> None:
-    line.cut()
-
-
-async def _silent(line: Proxy, chance: random.Random) -> None:
-    line.silence()
-    await asyncio.sleep(chance.uniform(0.1, 3.0))
-    line.speak()
-
-
-async def _hole(line: Proxy, chance: random.Random) -> None:
-    line.swallow()
-    await asyncio.sleep(chance.uniform(0.1, 3.0))
-    await line.heal()
-
-
-async def _half(line: Proxy, chance: random.Random) -> None:
-    line.half_open("device" if chance.random() < 0.5 else "broker")
-
-
-async def _slow(line: Proxy, chance: random.Random) -> None:
-    line.slow(delay_s=chance.uniform(0, 0.5), jitter_s=0.2, bytes_per_s=chance.choice((0, 2000)))
-    await asyncio.sleep(chance.uniform(0.5, 3.0))
-    line.slow()
-
-
-async def _refusing(line: Proxy, chance: random.Random) -> None:
-    line.refuse()
-    line.cut()
-    await asyncio.sleep(chance.uniform(0.1, 2.0))
-    await line.accept()
-
-
-_LINE: dict[str, Callable[[Proxy, random.Random], Awaitable[None]]] = {
-    "cut": _cut,
-    "silent": _silent,
-    "hole": _hole,
-    "half open": _half,
-    "slow": _slow,
-    "refusing": _refusing,
-}
-
-
-async def _healed(line: Proxy) -> None:
-    await line.heal()
-    line.speak()
-
-
 # What has to be so in the end.
-
-
-def _run(scenario: Callable[[Path], Awaitable[Result]]) -> Result:
-    async def bounded(folder: Path) -> Result:
-        return await scenario(folder)
-
-    with tempfile.TemporaryDirectory(prefix="ftu-soak-") as folder:
-        return asyncio.run(bounded(Path(folder)))
 
 
 async def _arrived(device: Agent, central: Listener) -> Result:
@@ -291,7 +234,7 @@ async def _arrived(device: Agent, central: Listener) -> Result:
 
     def missing() -> list[tuple[str, int]]:
         came = {(key[2], key[3]) for key in central.arrivals()}
-        return sorted(_stored(device) - came)
+        return sorted(stored(device).keys() - came)
 
     at_end = await device.stop()
     late = missing()
@@ -301,37 +244,10 @@ async def _arrived(device: Agent, central: Listener) -> Result:
         at_end = at_end or await device.stop()
     wrong = {
         "repeated": sorted(key for key, count in central.arrivals().items() if count > 1),
-        "accounts": _unaccounted(device),
+        "accounts": unaccounted(device),
         "verify": list(verify(device.log).problems),
-        "evidence": _evidence(device),
-        "tracebacks": device.said().count("Traceback"),
+        "evidence": evidence(device),
+        "tracebacks": tracebacks(device),
     }
     told = {"records": len(central.arrivals()), "status": at_end}
-    return {"ok": at_end == 0 and not any(wrong.values()), **told, **_shown(wrong)}
-
-
-def _evidence(device: Agent) -> list[str]:
-    """Nobody has touched its log, so nothing in it may contradict what its own key has signed."""
-    key = read_public(device.data_dir / PUBLIC_FILE)
-    return [finding.line() for finding in prove(device.log, key).findings]
-
-
-def _stored(device: Agent) -> set[tuple[str, int]]:
-    return {(lane, item.seq) for lane, item in export(device.log) if isinstance(item, Stored)}
-
-
-def _unaccounted(device: Agent) -> list[str]:
-    """Where a lane's seqs do not follow each other, as records or as declared losses."""
-    following: dict[str, int] = {}
-    wrong = []
-    for lane, item in export(device.log):
-        first, last = (item.seq, item.seq) if isinstance(item, Stored) else (item.first, item.last)
-        if first != following.get(lane, 1):
-            wrong.append(f"lane {lane}: {first} follows {following.get(lane, 1) - 1}")
-        following[lane] = last + 1
-    return wrong
-
-
-def _shown(wrong: dict[str, Any]) -> dict[str, Any]:
-    """A line stays a line: the first few of each."""
-    return {name: each[:5] if isinstance(each, list) else each for name, each in wrong.items()}
+    return {"ok": at_end == 0 and not any(wrong.values()), **told, **shown(wrong)}

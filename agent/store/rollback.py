@@ -18,9 +18,10 @@ from agent.store.items import Lost
 from agent.store.reader import LaneReader
 
 TURNED_BACK = "clock"  # wrong
-# Records of one lane are made one after the other; link's stamp may be older than its record by
-# one look at a long log.
-SLACK_US = 5_000_000
+# Records of one lane are made one after the other; a stamp may be older than its record by one look
+# at a long log, or by what a process on a processor that others take is late with, before its
+# supervisor gives it up (supervisor.STARTING_S).
+SLACK_US = 30_000_000
 # A clock that a daemon corrects moves by less than half a second at a time (clock.STEP_US).
 SET_US = 1_000_000
 # Guard writes a timemap within a second or two, and lane h is flushed every second.

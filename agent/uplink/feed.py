@@ -17,8 +17,8 @@ from agent.store.journal import Item, LaneReader, Stored
 # A full envelope holds some 200 small records; of histories, packed, 900.
 READ_AHEAD = 256
 HISTORY_AHEAD = 900
-# Two places of the lane are sent from in turn: its end, and what is resent.
-RUNS = 2
+# Three places of the lane are sent from in turn: its end, what is resent, and what is new.
+RUNS = 3
 
 # ("record", seq, entry) or ("lost", first, last, reason), as wire.envelope takes them.
 LaneItem = tuple[Any, ...]
@@ -58,7 +58,7 @@ class Feed:
             run = _Run(LaneReader(self._root, self.lane, after=first - 1), first)
             for old in self._runs[RUNS - 1 :]:
                 old.reader.close()
-        # The one used last comes first, so that the other one is given up.
+        # The one used last comes first, so that the one used longest ago is given up.
         self._runs = [run, *[each for each in self._runs if each is not run][: RUNS - 1]]
         run.skip_to(first)
         run.items += [self._opened(item) for item in run.reader.read(self._ahead - len(run.items))]

@@ -35,7 +35,9 @@ class Lane:
     """One lane: `next` is the first seq not on disk, `head` the first that was never sent.
 
     window: messages that a consumer is resent without a sign of life; ack_wait_us: how long one is
-    waited for, at first and at most. `next_before`: what `next` was when the link came to stand.
+    waited for, at first and at most. `next_before`: what `next` was when the link came to stand;
+    `news`: the first of what was recorded since then and has not gone yet, None: there is none;
+    ahead_of: so many that are due before it, and it goes first.
     `sent`: the broker has confirmed every seq up to it; `confirmed`: the highest that it has.
     `rest_until_us`: what is new waits until then for company.
     """
@@ -47,13 +49,16 @@ class Lane:
         window: int,
         ack_wait_us: int,
         ack_wait_longest_us: int,
+        ahead_of: int,
     ) -> None:
         self.name = name
         self.rewinds = 0
+        self._ahead_of = ahead_of
         self._window = window
         self._ack_wait_us = ack_wait_us
         self._ack_wait_longest_us = ack_wait_longest_us
         self.next = self.next_before = 1
+        self.news: "int | None" = None
         self.head = 1
         self.sent = 0
         self.confirmed = 0
@@ -75,6 +80,34 @@ class Lane:
     def rests(self, now_us: int) -> bool:
         """Whether what is new still waits for company."""
         return self.rest_until_us > now_us
+
+    def connected(self) -> None:
+        """The link stands: whatever is recorded from now on is new."""
+        self.next_before, self.news = self.next, None
+
+    def grows(self, next_seq: int, connected: bool) -> None:
+        """The lane reaches up to, not including, `next_seq`."""
+        if next_seq > self.next:
+            if connected and self.news is None:
+                self.news = self.next
+            self.next = next_seq
+
+    def ahead(self) -> "int | None":
+        """Seq of what is new, where so much that is older is due before it; else None."""
+        first = self.first_due()
+        if self.news is None or first is None or self.news - first < self._ahead_of:
+            return None
+        return self.news
+
+    def told(self, last: int) -> None:
+        """What is new has gone, up to the seq `last`."""
+        if self.news is not None and self.news <= last:
+            self.news = last + 1 if last + 1 < self.next else None
+
+    def untold(self, first: int) -> None:
+        """A message that began at `first` did not arrive: what of it was new is so again."""
+        if first >= self.next_before:
+            self.news = first if self.news is None else min(self.news, first)
 
     def raise_head(self) -> None:
         """What one consumer has acknowledged was sent, whatever we remember of it."""

@@ -31,6 +31,12 @@ QUEUED_US = 500_000
 # After that, so many prompt answers make room for one message more.
 PROMPT_ANSWERS = 16
 
+# The consumers' pace: what the broker has taken waits for them, in front of every alarm. So many
+# messages are half a megabyte, and take the reference consumer a quarter of a second.
+UNREAD = 64
+# An acknowledgement over a satellite is back by then; nobody's silence holds up the others longer.
+UNREAD_US = 2_000_000
+
 
 class Pacing:
     """When the next message of a backlog may leave.
@@ -185,3 +191,43 @@ class Room:
         self._prompt += 1
         if not self._queued or self._prompt >= PROMPT_ANSWERS:
             self.now, self._prompt = min(self._most, self.now + 1), 0
+
+
+class Unread:
+    """Messages of a backlog that no consumer has acknowledged; with `most` of them it waits.
+
+    A PUBACK tells only that the broker has a message: one that is quicker than its consumers keeps
+    thousands for them.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._sent: "list[tuple[str, int]]" = []
+        self._until_us = 0
+
+    def clear(self) -> None:
+        """A new link, of which nothing is known."""
+        self._sent.clear()
+
+    def sent(self, lane: str, last: int, now_us: int) -> None:
+        """A message of the backlog goes out, up to the seq `last` of its lane."""
+        self._sent.append((lane, last))
+        self._until_us = now_us + UNREAD_US
+
+    def taken_back(self, lane: str, last: int) -> None:
+        """It did not arrive."""
+        if (lane, last) in self._sent:
+            self._sent.remove((lane, last))
+
+    def read(self, lane: str, mark: int) -> None:
+        """Somebody has everything of this lane up to `mark`."""
+        self._sent = [each for each in self._sent if each[0] != lane or each[1] > mark]
+
+    def until(self, now_us: int) -> "int | None":
+        """The instant before which nothing of a backlog may go; None: it may. [us]"""
+        if len(self._sent) < self._most:
+            return None
+        if now_us < self._until_us:
+            return self._until_us
+        self._sent.clear()
+        return None

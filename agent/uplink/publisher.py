@@ -31,7 +31,7 @@ from agent.uplink.hearing import Asked, Brake, Hearing
 from agent.uplink.memory import Memory
 from agent.uplink.mqtt import Message, Port, Refused, Will
 from agent.uplink.pacing import JITTER_US, Pacing
-from agent.uplink.session import ACK_WAIT_US, HEAD, REQUEST, WINDOW, Session
+from agent.uplink.session import ACK_WAIT_US, AHEAD, HEAD, REQUEST, WINDOW, Session
 from agent.uplink.status import Identity, LaneStatus, Status
 
 if TYPE_CHECKING:
@@ -470,7 +470,7 @@ class Publisher:
         now = self._now()
         try:
             payload, last, logged = self._envelopes.make(
-                lane, first, last, limit=limit, again=why != HEAD
+                lane, first, last, limit=limit, again=why not in (HEAD, AHEAD)
             )
         except StoreError as error:
             self._tell(str(error))

@@ -11,29 +11,33 @@ time. A consumer that gives no sign of life is resent `window` messages, then wa
 try: the others lose nothing by it, and the link is not flooded for nobody. What somebody asked for
 by name goes beside all this and moves no cursor.
 
-Alarms and states (lanes a and s) go first and at once. History goes at once after a pause, and what
-follows goes together, a message a second: whoever logs ten readings a second pays for ten records
-and not for ten messages. History, waveforms and what was asked for
-take turns behind them, drills come last, and all of these obey the pacing (pacing.py).
+Alarms and states (lanes a and s) go first and at once. An alarm that is new goes ahead of those
+that have waited; that moves no cursor, and it comes again in its turn unless everybody has it by
+then (decision 0044). History goes at once after a pause, and what follows goes together, a message
+a second: whoever logs ten readings a second pays for ten records and not for ten messages. History,
+waveforms and what was asked for take turns behind them, drills come last, and all of these obey the
+pacing (pacing.py).
 
 Records, bytes, topics and clocks stay outside: seqs and microseconds go in and out.
 """
 
 from agent.uplink.lane import Lane
-from agent.uplink.pacing import Pacing, Room
+from agent.uplink.pacing import UNREAD, Pacing, Room, Unread
 from agent.uplink.requests import Requests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    # lane, first seq, last seq that it may carry, one of HEAD, RESEND, REQUEST
+    # lane, first seq, last seq that it may carry, one of HEAD, RESEND, REQUEST, AHEAD
     Due = tuple[str, int, int, str]
 
 LANES = "ashwx"
 # Lanes that always find room in the window, so that neither history nor a drill ever stands before
 # an alarm.
 RESERVED = "as"
+# What is new in this lane goes ahead of what is old.
+NEWS = "a"
 # These take turns, and so does what was asked for; drills stand behind all that is real.
 IN_TURN = "hw"
 
@@ -42,9 +46,9 @@ IN_TURN = "hw"
 # some fifty records (bench gateway).
 GATHERED, GATHER_US = "h", 1_000_000
 
-# Why a message is due: sent for the first time, again because nobody acknowledged it, or again
-# because somebody asked for it.
-HEAD, RESEND, REQUEST = "head", "resend", "request"
+# Why a message is due: sent for the first time, again because nobody acknowledged it, again because
+# somebody asked for it, or before its turn because it is new.
+HEAD, RESEND, REQUEST, AHEAD = "head", "resend", "request", "ahead"
 
 # Eight messages of 8 KiB keep a 1 Mbit/s link with half a second of delay busy.
 WINDOW = 8
@@ -55,6 +59,9 @@ SHARE_EVERY = 10
 ACK_WAIT_US = 60_000_000
 # A consumer that is away for days costs one window of resends each quarter of an hour.
 ACK_WAIT_LONGEST_US = 900_000_000
+# So many alarms fill a message or two. Where as many are due before it, an alarm that has just been
+# recorded goes ahead of them: those of days take minutes on a slow link.
+AHEAD_OF = 256
 # After a refusal by the broker the lane pauses, each time longer.
 HOLD_US = 1_000_000
 HOLD_LONGEST_US = 60_000_000
@@ -68,15 +75,18 @@ PUBACK = "puback"
 
 class _Message:
     """A message that waits for its PUBACK. `from_head`: the first seq in it that was never sent
-    before; `until_us`: deadline of the request that it answers.
+    before; `until_us`: deadline of the request that it answers; `ahead`: before its turn.
     """
 
     def __init__(self, lane: "Lane", first: int, last: int, requested: bool, now_us: int) -> None:
         self.lane = lane
         self.first = first
         self.last = last
-        self.from_head = max(first, lane.head) if last >= lane.head else None
         self.requested = requested
+        self.ahead = not requested and first > lane.head
+        self.from_head = None
+        if last >= lane.head and not self.ahead:
+            self.from_head = max(first, lane.head)
         self.until_us: "int | None" = None
         self.sent_us = now_us
         self.yields = requested or lane.name not in RESERVED
@@ -104,6 +114,8 @@ class Session:
         ack_wait_us: int = ACK_WAIT_US,
         ack_wait_longest_us: int = ACK_WAIT_LONGEST_US,
         gather_us: int = GATHER_US,
+        ahead_of: int = AHEAD_OF,
+        unread: int = UNREAD,
     ) -> None:
         if not 0 < reserve < window:
             raise ValueError(f"reserve {reserve} of window {window}; expected 0 < reserve < window")
@@ -128,6 +140,7 @@ class Session:
         self._reserve = reserve
         self._gather_us = gather_us
         self._room = Room(window - reserve)
+        self._unread = Unread(unread)
         self._since_share = 0
         self._turns = [name for name in lanes if name in IN_TURN] + [REQUEST]
         self._token = 0
@@ -135,7 +148,9 @@ class Session:
         self._lanes: "dict[str, Lane]" = {}
         for name in lanes:
             longest_us = max(ack_wait_us, ack_wait_longest_us)
-            self._lanes[name] = Lane(name, self.consumers, window, ack_wait_us, longest_us)
+            self._lanes[name] = Lane(
+                name, self.consumers, window, ack_wait_us, longest_us, ahead_of
+            )
         self._names = lanes
 
     # What is known from before, and what is on disk.
@@ -156,8 +171,7 @@ class Session:
 
     def available(self, lane: str, next_seq: int) -> None:
         """The log of `lane` reaches up to, not including, `next_seq`."""
-        state = self._lanes[lane]
-        state.next = max(state.next, next_seq)
+        self._lanes[lane].grows(next_seq, self.is_connected)
 
     # What happened.
 
@@ -173,9 +187,10 @@ class Session:
         if receive_maximum is not None:
             self._window_now = max(1, min(self._window, receive_maximum))
         self._room.connected()
+        self._unread.clear()
         self.pacing.connected(now_us)
         for lane in self._lanes.values():
-            lane.next_before = lane.next
+            lane.connected()
             lane.rest_until_us = 0
             lane.release()
             for follower in lane.followers.values():
@@ -235,6 +250,7 @@ class Session:
         if mark == follower.mark:
             return "known"
         self.acks_moved += 1
+        self._unread.read(lane, mark)
         state.move(follower, mark, now_us)
         return "moved"
 
@@ -289,9 +305,13 @@ class Session:
         if requested:
             message.until_us = self._requests.sent(lane, first, last)
         else:
-            state.passes(first, last)
-        if lane in GATHERED and message.from_head is not None and state.head == state.next:
-            state.rest_until_us = now_us + self._gather_us
+            state.told(last)
+            if message.from_head is not None and self._is_backlog(state, first):
+                self._unread.sent(lane, last, now_us)
+            if not message.ahead:
+                state.passes(first, last)
+            if lane in GATHERED and message.from_head is not None and state.head == state.next:
+                state.rest_until_us = now_us + self._gather_us
         self._since_share = 0 if message.yields else self._since_share + 1
         place = REQUEST if requested else lane
         if place in self._turns:
@@ -310,7 +330,8 @@ class Session:
             message = self._in_flight.pop(token, None)
             if message is not None:
                 self._room.answered(now_us - message.sent_us)
-                self._delivered(message.lane, message.last, now_us)
+                if not message.ahead:  # it comes again in its turn, so nothing rests on it
+                    self._delivered(message.lane, message.last, now_us)
         elif self._take_back(token, HOLD_LONGEST_US, now_us):
             self.sends_refused += 1
 
@@ -339,7 +360,10 @@ class Session:
             return None
         ready_us = self.pacing.ready_at(now_us)
         may_pace = ready_us is not None and ready_us <= now_us
+        unread = self._unread.until(now_us) is not None
         for due in self._dues(now_us):
+            if unread and self._is_backlog(self._lanes[due[0]], due[1]):
+                continue
             if may_pace or not self._is_paced(self._lanes[due[0]]):
                 return due
         return None
@@ -361,6 +385,7 @@ class Session:
                 if self._is_paced(self._lanes[due[0]]):
                     instants.append(paced_us)
                     break
+        instants.append(self._unread.until(now_us))
         known = [instant_us for instant_us in instants if instant_us is not None]
         return min(known) if known else None
 
@@ -441,6 +466,8 @@ class Session:
         if message.requested:
             self._ask_again(message)
         else:
+            self._unread.taken_back(lane.name, message.last)
+            lane.untold(message.first)
             lane.goes_back(message.first, message.from_head)
         lane.hold(HOLD_US, hold_longest_us, now_us)
         return True
@@ -456,6 +483,10 @@ class Session:
     def _dues(self, now_us: int) -> "Iterator[Due]":
         has_room = self._has_room()
         for place in self._order():
+            if place == NEWS:
+                news = self._news(now_us)
+                if news is not None:
+                    yield news
             if place in RESERVED or has_room:
                 due = self._requested(now_us) if place == REQUEST else self._due(place, now_us)
                 if due is not None:
@@ -467,6 +498,13 @@ class Session:
         if first is None or (first == lane.head and lane.rests(now_us)):
             return None
         return name, first, lane.next - 1, RESEND if first < lane.head else HEAD
+
+    def _news(self, now_us: int) -> "Due | None":
+        lane = self._lanes[NEWS]
+        first = None if lane.hold_until_us > now_us else lane.ahead()
+        if first is None:
+            return None
+        return NEWS, first, lane.next - 1, AHEAD if first > lane.head else HEAD
 
     def _requested(self, now_us: int) -> "Due | None":
         for name in self._names:
@@ -489,6 +527,13 @@ class Session:
         under_way = sum([1 for message in self._in_flight.values() if message.yields])
         # With a window too small to share, history goes alone or not at all.
         return under_way < min(self._room.now, max(1, self._window_now - self._reserve))
+
+    def _is_backlog(self, lane: "Lane", first: int) -> bool:
+        """Whether a message from the seq `first` on waits for consumers that are behind: all but
+        alarms and states that are new. With the broker's word for theirs there is nothing to see.
+        """
+        is_new = lane.name in RESERVED and first >= lane.next_before
+        return self.ack != PUBACK and not is_new
 
     def _is_paced(self, lane: "Lane") -> bool:
         """Whether the pacing holds the lane: alarms and states only as far as the brake says so,

@@ -31,15 +31,18 @@ _ANSWER_S = 60.0
 
 class Agent:
     """`ftu-agent run` in `folder`. command: takes the words of `ftu-agent`, and becomes the
-    supervisor (a script has to `exec` it).
+    supervisor (a script has to `exec` it). said: where its standard error is kept; None: in
+    `folder`, whose disk may have no room for it.
     """
 
-    def __init__(self, folder: Path, command: Sequence[str] = AGENT) -> None:
+    def __init__(
+        self, folder: Path, command: Sequence[str] = AGENT, said: Path | None = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.site = folder / "site.toml"
         self._command = command
-        self._said = folder / "agent.log"
+        self._said = said or folder / "agent.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._booted: tuple[str, ...] = ()
 

@@ -103,10 +103,15 @@ class Disk:
                 self._stuff(file.fileno(), size)
 
     def heal(self) -> None:
-        """Fast, sound, and without the filling."""
+        """Fast, sound, and without the filling, which no loss of power brings back."""
         self.slow()
         self._order("fail", failing=False)
         (self.path / _BALLAST).unlink(missing_ok=True)
+        directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
     def lose_power(self, *, keep: float, seed: int, writes: int = 0, within_s: float = 10.0) -> Cut:
         """The power goes in the middle of the `writes`-th write from now (0: between two), or after

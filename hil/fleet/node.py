@@ -20,7 +20,7 @@ from agent.uplink import mqtt, reasons, topics, wire
 from agent.uplink.backoff import Backoff
 from agent.uplink.hearing import Hearing
 from agent.uplink.pacing import Pacing
-from agent.uplink.session import HEAD, REQUEST, Session
+from agent.uplink.session import AHEAD, HEAD, REQUEST, Session
 from hil.errors import BenchError
 from hil.fleet import packets
 from hil.fleet.packets import Decoder, Packet
@@ -262,7 +262,7 @@ class Node:
     def _envelope(self, lane: str, first: int, last: int, why: str, now_us: int) -> bytes:
         logged = self.log[lane][first - 1 : min(last, first - 1 + READ_AHEAD)]
         items = [("record", seq, each) for seq, each in enumerate(logged, first)]
-        flags = 0 if why == HEAD else wire.REPLAY
+        flags = 0 if why in (HEAD, AHEAD) else wire.REPLAY
         envelope, taken = wire.envelope(self.epoch, lane, items, ENVELOPE_BYTES, flags)
         payload = cbor.dumps(envelope)
         number = self._next()

@@ -29,3 +29,13 @@ def test_what_fills_the_log_are_records_of_their_lanes(tmp_path: Path) -> None:
         assert instants == sorted(instants)
         counted[lane] = len(items)
     assert counted == {"a": 3, "h": 27, "w": 8}
+
+
+def test_the_latency_of_alarms_is_told_by_its_99th_percentile() -> None:
+    waited_s = [n / 100 for n in range(1, 101)]
+
+    rows = list(drain.latencies(waited_s[::-1]))
+
+    assert [row.value for row in rows] == [0.51, 1.0, 1.0]
+    assert [row.at_most for row in rows] == [None, 2.0, None]
+    assert not list(drain.latencies([3.0]))[1].held

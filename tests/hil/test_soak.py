@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -16,7 +17,8 @@ import pytest
 
 from hil import soak
 from hil.errors import RigError
-from hil.soak import Done, Ledger, Unit, campaign, main, summaries
+from hil.ledger import Done, Ledger, summaries, table
+from hil.soak import Unit, campaign, main
 
 # A unit's process as it may be: `--one NAME SEED` follows.
 SCRIPT = """
@@ -65,6 +67,34 @@ def test_every_kind_gets_its_share_of_the_time(tmp_path: Path) -> None:
     done = run(tmp_path / "soak.jsonl", ["even", "odd", "third"], 6)
 
     assert {each.unit for each in done} == {"even", "odd", "third"}
+
+
+def test_units_run_side_by_side_and_each_seed_once(tmp_path: Path) -> None:
+    """Three that wait for each other: one after the other they would wait for ever."""
+    script = SCRIPT.replace(
+        'print("words',
+        """
+open(f"begun-{seed}", "w").close()
+while len([name for name in os.listdir(".") if name.startswith("begun")]) < 3:
+    time.sleep(0.01)
+print("words""",
+    )
+    told: list[str] = []
+    with Ledger(tmp_path / "soak.jsonl") as ledger, contextlib.chdir(tmp_path):
+        wait = (sys.executable, "-c", script)
+        campaign(ledger, ["even"], hours=1.0, most=5, jobs=3, tell=told.append, command=wait)
+
+    assert sorted(each.seed for each in ledger.fresh) == [1, 2, 3, 4, 5]
+    assert all(each.ok for each in ledger.fresh)
+
+
+def test_a_number_of_jobs_that_is_none_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    units = {"even": Unit("always", lambda _: {"ok": True})}
+
+    assert main(["--jobs", "0", "--file", str(tmp_path / "x")], units) == 2
+    assert capsys.readouterr().err == "soak: --jobs: 0; expected 1 to 64\n"
 
 
 def test_a_unit_that_fails_or_dies_is_told_and_the_campaign_goes_on(tmp_path: Path) -> None:
@@ -144,7 +174,7 @@ def test_the_summary_counts_each_kind_by_itself() -> None:
         ("a", 1, [1]),
         ("b", 2, []),
     ]
-    lines = soak.table(told).splitlines()
+    lines = table(told).splitlines()
     assert lines[1].split() == ["a", "1", "1", "100.00", "%", "0.00", "1"]
     assert lines[2].split() == ["b", "2", "0", "77.64", "%", "1.00"]
 

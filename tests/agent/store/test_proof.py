@@ -346,6 +346,18 @@ def test_a_boot_or_its_clock_that_goes_back_is_named(
     assert any(told in finding.line() for finding in proof.findings)
 
 
+def test_a_stamp_that_is_late_as_on_a_starved_processor_accuses_nobody(tmp_path: Path) -> None:
+    device = Device(tmp_path / "device", Now())
+    device.event()
+    device.now.wait(60)
+    device.event()
+    device.now.mono_us -= 25_000_000  # less than a supervisor gives a process to start
+    device.event()
+    device.stop()
+
+    assert kinds(prove(device.log, key_of(device))) == set()
+
+
 # --- an untouched log, whatever it has been through ---
 
 

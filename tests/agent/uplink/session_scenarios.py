@@ -24,7 +24,7 @@ class _Dice:
 class _Walk:
     def __init__(self, seed: int) -> None:
         self.below = _Dice(seed).below
-        self.session = Session(9, ["scada", "oms"], pacing=Pacing(self.below))
+        self.session = Session(9, ["scada", "oms"], pacing=Pacing(self.below), ahead_of=9, unread=7)
         self.backoff = Backoff(self.below)
         self.now_us = 0
         self.on_disk = {"a": 0, "s": 0, "h": 0}

@@ -246,3 +246,31 @@ def test_an_alarm_waits_behind_one_message_of_a_week_of_history(tmp_path: Path) 
     assert sent[3] == "a"
     assert sorted(sent) == ["a"] + ["h"] * (len(sent) - 1)
     assert len(sent) <= 8
+
+
+def test_an_alarm_waits_behind_one_message_of_days_of_old_alarms(tmp_path: Path) -> None:
+    """As above; two alarms come while the old ones leave, and all of them arrive (0044)."""
+    alarm = cbor.dumps(entries.audit_entry(Stamp(41, 1, 2, 2, None), "alarm"))
+    old = 2000
+    with Journal.open(tmp_path, "a") as journal:
+        journal.append_group("a", [alarm] * old)
+        session = Session(journal.epoch, ["scada"], lanes="a")
+        feed = Feed(tmp_path, "a", start=1, tell=pytest.fail)
+        session.available("a", feed.grow())
+        session.connected(0)
+        sent: list[range] = []
+        while due := session.next_send(0):
+            _, first, last, _ = due
+            read = [item for item in feed.items(first) if last_of(item) <= last]
+            _, taken = wire.envelope(journal.epoch, "a", read, LIMIT)
+            came = range(first, last_of(read[taken - 1]) + 1)
+            session.published(session.sending("a", first, came[-1], now_us=0), True, 0)
+            sent.append(came)
+            if len(sent) in (2, 4):
+                journal.append("a", alarm)
+                session.available("a", feed.grow())
+        feed.close()
+
+    assert (sent[2], sent[4]) == (range(old + 1, old + 2), range(old + 2, old + 3))
+    in_turn = [each for number, each in enumerate(sent) if number not in (2, 4)]
+    assert [seq for each in in_turn for seq in each] == list(range(1, old + 3))

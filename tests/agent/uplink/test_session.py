@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from agent.uplink.pacing import Pacing
-from agent.uplink.session import ACK_WAIT_US, HEAD, HOLD_LONGEST_US, HOLD_US, REQUEST, Session
+from agent.uplink.pacing import UNREAD_US, Pacing
+from agent.uplink.session import (
+    ACK_WAIT_US,
+    AHEAD,
+    HEAD,
+    HOLD_LONGEST_US,
+    HOLD_US,
+    LANES,
+    REQUEST,
+    Session,
+)
 from tests import portable
 from tests.conftest import Board
 
 S = 1_000_000
 EPOCH = 77
+NONE_WAITS = 10_000  # messages: consumers are looked at elsewhere than where this stands
 
 
 def session_with(
@@ -22,7 +32,9 @@ def session_with(
     gather_us: int = 0,
 ) -> Session:
     """A connected session whose lanes hold seqs 1..n."""
-    session = Session(EPOCH, consumers, ack=ack, window=window, gather_us=gather_us)
+    session = Session(
+        EPOCH, consumers, ack=ack, window=window, gather_us=gather_us, unread=NONE_WAITS
+    )
     for lane, count in ready.items():
         session.available(lane, count + 1)
     session.connected(0)
@@ -99,6 +111,95 @@ def test_each_tenth_message_is_history_during_a_storm_of_alarms() -> None:
         lanes.append(lane)
 
     assert [n for n, lane in enumerate(lanes, start=1) if lane == "h"] == [10, 20, 30]
+
+
+def old_alarms(count: int) -> Session:
+    """A connected session that has so many alarms of before, and goes ahead of 10."""
+    session = Session(EPOCH, ["scada"], ahead_of=10, unread=NONE_WAITS)
+    session.available("a", count + 1)
+    session.available("h", 100)
+    session.connected(0)
+    return session
+
+
+def test_an_alarm_goes_ahead_of_old_ones_and_comes_again_in_its_turn() -> None:
+    session = old_alarms(100)
+    session.published(send(session)[3], True, 0)
+    session.available("a", 103)
+
+    assert send(session, size=2)[:2] == ("a", 101)
+    session.available("a", 104)
+    assert session.next_send(0) == ("a", 103, 103, AHEAD)
+    firsts = [first for lane, first, _ in drain(session) if lane == "a"]
+
+    assert firsts == [103, *range(2, 104)]
+
+
+@pytest.mark.parametrize(("older", "first"), [(10, 2), (11, 12)])
+def test_ahead_of_few_old_ones_it_does_not_go(older: int, first: int) -> None:
+    session = old_alarms(older)
+    session.published(send(session)[3], True, 0)
+
+    session.available("a", older + 2)
+
+    assert due(session) == ("a", first, first != 2)
+
+
+def test_alarms_that_wait_when_the_link_comes_back_keep_their_order() -> None:
+    session = old_alarms(100)
+    session.available("a", 102)
+    session.disconnected(0)
+    session.connected(0)
+
+    assert due(session) == ("a", 1, False)
+
+
+def test_what_went_ahead_moves_no_mark_and_no_cursor() -> None:
+    session = old_alarms(100)
+    session.available("a", 102)
+    session.published(send(session)[3], True, 0)
+
+    assert (session.sent("a"), session.acked("a")) == (0, 0)
+    assert session.acknowledged("scada", EPOCH, "a", 0, 0) == "known"
+    assert due(session) == ("a", 1, False)
+
+
+@pytest.mark.parametrize("how", ["refused", "unheard"])
+def test_what_could_not_go_ahead_goes_ahead_later(how: str) -> None:
+    session = old_alarms(100)
+    session.available("a", 102)
+    token = send(session)[3]
+
+    if how == "refused":
+        session.published(token, False, 0)
+    else:
+        session.unheard(token, 0)
+
+    assert session.next_send(HOLD_US) == ("a", 101, 101, AHEAD)
+
+
+def test_new_alarms_without_an_end_leave_history_its_share_and_old_ones_too() -> None:
+    session = old_alarms(100)
+    lanes = []
+    for number in range(30):
+        session.available("a", 102 + number)
+        lane, first, _, token = send(session)
+        session.published(token, True, 0)
+        lanes.append("new" if lane == "a" and first > 100 else lane)
+
+    assert [n for n, lane in enumerate(lanes, start=1) if lane == "h"] == [10, 20, 30]
+    assert lanes.count("new") == 27
+
+
+def test_what_every_consumer_has_is_not_sent_in_its_turn() -> None:
+    session = old_alarms(100)
+    session.available("a", 102)
+    session.published(send(session)[3], True, 0)
+    for _ in range(100):
+        session.published(send(session)[3], True, 0)
+    session.acknowledged("scada", EPOCH, "a", 101, 0)
+
+    assert [lane for lane, _, _ in drain(session)].count("a") == 0
 
 
 def test_the_broker_may_make_the_window_smaller_but_not_larger() -> None:
@@ -333,7 +434,7 @@ def test_a_silent_consumer_costs_one_window_and_holds_up_nobody() -> None:
     session.connected(2 * S)
     session.available("a", 1002)
 
-    assert drain(session, 2 * S) == [*(("a", n, True) for n in range(1, 9)), ("a", 1001, False)]
+    assert drain(session, 2 * S) == [("a", 1001, False), *(("a", n, True) for n in range(1, 9))]
 
 
 def test_a_consumer_that_comes_back_to_life_gets_everything() -> None:
@@ -516,6 +617,83 @@ def test_a_quota_of_the_broker_slows_the_backlog_and_no_alarm() -> None:
     assert session.next_send(after_us) is None
     assert wake_us is not None
     assert session.next_send(wake_us) is not None
+
+
+# Consumers that are slower than the broker.
+
+
+def behind(unread: int = 5, ack: str = "consumer") -> Session:
+    """A session with a backlog, so much of which was sent that its consumers have to read."""
+    session = Session(EPOCH, ["oms", "scada"], ack=ack, unread=unread)
+    for lane in LANES:
+        session.available(lane, 101)
+    session.connected(0)
+    for _ in range(unread):
+        session.published(send(session)[3], True, 0)
+    return session
+
+
+def test_a_backlog_waits_while_its_messages_are_unread_and_a_new_alarm_does_not() -> None:
+    session = Session(EPOCH, ["scada"], unread=5, ahead_of=10)
+    session.available("a", 101)
+    session.connected(0)
+    for _ in range(5):
+        session.published(send(session)[3], True, 0)
+
+    assert session.next_send(0) is None
+    session.available("a", 102)
+    assert session.next_send(0) == ("a", 101, 101, AHEAD)
+
+
+def test_new_states_do_not_wait_for_consumers_that_read_history() -> None:
+    session = Session(EPOCH, ["scada"], unread=5)
+    session.available("h", 101)
+    session.connected(0)
+    for _ in range(5):
+        session.published(send(session)[3], True, 0)
+
+    assert session.next_send(0) is None
+    session.available("s", 3)
+    session.available("a", 3)
+    assert [lane for lane, _, _ in drain(session)] == ["a", "a", "s", "s"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mark", "more"),
+    [
+        pytest.param("scada", 2, 2, id="as-much-as-was-read"),
+        pytest.param("oms", 2, 2, id="the-quickest-of-them-counts"),
+        pytest.param("scada", 0, 0, id="nothing-was"),
+        pytest.param("board", 2, 0, id="somebody-who-is-not-required"),
+    ],
+)
+def test_what_was_read_makes_room(name: str, mark: int, more: int) -> None:
+    session = behind()
+
+    session.acknowledged(name, EPOCH, "a", mark, 0)
+
+    assert len(drain(session)) == more
+
+
+def test_whoever_reads_nothing_holds_up_the_others_for_two_seconds() -> None:
+    session = behind()
+
+    assert session.wake_at(0) == UNREAD_US
+    assert session.next_send(UNREAD_US - 1) is None
+    assert len(drain(session, UNREAD_US)) == 5
+
+
+def test_a_message_that_did_not_arrive_is_not_unread() -> None:
+    session = behind(unread=6)
+    session.connected(0)
+    tokens = [send(session)[3] for _ in range(6)]
+    session.published(tokens[-1], False, 0)
+
+    assert session.next_send(HOLD_US) is not None
+
+
+def test_where_the_brokers_word_is_enough_nobody_is_waited_for() -> None:
+    assert behind(ack="puback").next_send(0) is not None
 
 
 # Who is there at all.

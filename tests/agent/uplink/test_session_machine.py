@@ -26,6 +26,7 @@ EPOCH = 77
 WINDOW, SHARED = 8, 6
 RECORD_BYTES = 400
 IN_MESSAGE = 5  # records, in the end
+AHEAD_OF, UNREAD = 6, 9
 CONSUMERS = ("oms", "scada")
 
 lanes = st.sampled_from(LANES)
@@ -57,7 +58,8 @@ class Delivery(RuleBasedStateMachine):
         self.start()
 
     def start(self) -> None:
-        self.session = Session(EPOCH, CONSUMERS, pacing=Pacing(lambda below: below // 2))
+        pacing = Pacing(lambda below: below // 2)
+        self.session = Session(EPOCH, CONSUMERS, pacing=pacing, ahead_of=AHEAD_OF, unread=UNREAD)
 
     @initialize(alive=st.sampled_from([CONSUMERS, ("oms",), ("scada",)]))
     def somebody_lives(self, alive: tuple[str, ...]) -> None:
@@ -129,7 +131,12 @@ class Delivery(RuleBasedStateMachine):
         assert 1 <= first <= last < self.next[lane]
         alarms = self.session._lanes["a"]
         held = alarms.hold_until_us > self.now_us or self.session._is_paced(alarms)
-        waits = not held and alarms.first_due() is not None
+        first_due = alarms.first_due()
+        if first_due is not None and alarms.ahead() is None:
+            # Old ones wait with all else that consumers have not read yet.
+            unread = self.session._unread.until(self.now_us) is not None
+            held = held or (unread and self.session._is_backlog(alarms, first_due))
+        waits = not held and first_due is not None
         self.passed_over = self.passed_over + 1 if waits and lane != "a" else 0
         if first < self.kept_from[lane]:
             last = min(last, self.kept_from[lane] - 1)
