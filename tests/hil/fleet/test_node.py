@@ -55,6 +55,13 @@ class Bench:
         return [seq for of, seq, flag in self.heard if (of, flag) == (lane, flags)]
 
 
+async def ticking(line: Line, node: Node) -> None:
+    """As the worker does."""
+    while True:
+        await asyncio.sleep(0.2)
+        line.write(lambda: node.tick(now_us()))
+
+
 @contextlib.asynccontextmanager
 async def standing(broker: Mosquitto, brake: Any = None) -> AsyncIterator[Bench]:
     node = Node(SITE, "n1", "scada", Backoff(lambda n: n - 1), lambda _: 0)
@@ -66,15 +73,16 @@ async def standing(broker: Mosquitto, brake: Any = None) -> AsyncIterator[Bench]
             await port.subscribe(topics.topic(topics.LANES[lane], SITE, "n1"))
         if brake is not None:
             await bench.say(topics.DRAIN, brake, retain=True)
-        hearing = asyncio.create_task(bench.hear())
+        tasks = [asyncio.create_task(bench.hear()), asyncio.create_task(ticking(line, node))]
         await loop.create_connection(lambda: line, "127.0.0.1", broker.port)
         try:
             await eventually(lambda: node.is_up)
             yield bench
         finally:
             line.cut()
-            hearing.cancel()
-            await asyncio.gather(hearing, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def test_history_waits_for_the_brake_and_alarms_do_not(tmp_path: Path) -> None:
