@@ -224,7 +224,8 @@ class HighImpedance:
         changed = max([size(x) for x in self.added_phases])
         self.least = max(
             self.least_amps,
-            STRAYS * max(self._first.strays, self._noise),
+            # A noise that comes and goes is in no mean, an arc's own is a tenth of what it adds.
+            STRAYS * max(self._first.strays, self._noise, shape.noise),
             _error(look) * changed,
         )
 
