@@ -375,18 +375,10 @@ def age_of(waves: Waves) -> "float | None":
     return oldest
 
 
-def sizes_of(waves: Waves, age: float) -> "list[float]":
-    """RMS of each phase's sinusoid since the change, its decaying DC apart. [A]"""
-    return [size for size, _ in _sizes(waves, age)]
-
-
-def beneath(waves: Waves, age: float) -> float:
-    """The largest less the most that cores may add to it, by each phase's second harmonic. [A]"""
-    return max([size - double / LEAST_HUM for size, double in _sizes(waves, age)] + [0.0])
-
-
-def _sizes(waves: Waves, age: float) -> "list[tuple[float, float]]":
-    """Of each phase the sinusoid since the change, and the second harmonic of the last cycle."""
+def sizes_of(waves: Waves, age: float) -> "list[tuple[float, float]]":
+    """RMS of each phase's sinusoid since the change, its decaying DC apart, and of the second
+    harmonic of its last cycle. [A]
+    """
     window = waves.window
     group = max(1, window // THINNED)
     length = max(8, int(min(age, 1.0) * window / group))
@@ -399,6 +391,11 @@ def _sizes(waves: Waves, age: float) -> "list[tuple[float, float]]":
             double = 2.0 * _amplitude(last, 4 * math.pi * group / window) / (SCALE * len(last))
             sizes.append((model.size(thin[-length:]) * unit, double * unit))
     return sizes
+
+
+def beneath(sizes: "list[tuple[float, float]]") -> float:
+    """The largest of these less the most that cores may add to it. [A]"""
+    return max([size - double / LEAST_HUM for size, double in sizes] + [0.0])
 
 
 def carried(waves: Waves) -> "tuple[float, float, float]":

@@ -47,12 +47,11 @@ if TYPE_CHECKING:
 class LoadStart:
     """pickup_amps: of 50P; phase_volts: nominal, to earth, 0 where there are none.
 
-    told: it is one, and goes on. size_amps: of the largest phase, RMS, when it was last asked.
+    told: it is one, and goes on.
     """
 
     def __init__(self, pickup_amps: float, phase_volts: float, cycle_us: int) -> None:
         self.told = False
-        self.size_amps: "float | None" = None
         self._pickup_amps = pickup_amps
         self._phase_volts = phase_volts
         self._hovers_us = HOVERS_CYCLES * cycle_us
@@ -118,23 +117,23 @@ class LoadStart:
         with_inrush = judgement is not None and _with_inrush(judgement)
         if not with_inrush and max(currents) >= LARGEST_OVERREACH * START_LIMIT * self._pickup_amps:
             return False
-        waves = inrush.waves_of(raw)
-        sizes = inrush.sizes_of(waves, age)
-        self.size_amps = max(sizes + [0.0])
+        sizes = inrush.sizes_of(inrush.waves_of(raw), age)
         seen = direction.beyond(raw, age)
         if seen is not None and seen.volts < STARTING_VOLTS * self._phase_volts:
             return False
         if with_inrush:
-            return inrush.beneath(waves, age) < INRUSH_LIMIT * self._pickup_amps
-        if residual_started or self.size_amps >= START_LIMIT * self._pickup_amps:
+            return inrush.beneath(sizes) < INRUSH_LIMIT * self._pickup_amps
+        amps = [size for size, _ in sizes] or [0.0]
+        largest = max(amps)
+        if residual_started or largest >= START_LIMIT * self._pickup_amps:
             return False
         # What was told as one decays unequally, transformers that it brought along.
-        return self.told or self._equal_enough(seen, min(sizes) / max(sizes) if sizes else 0.0)
+        return self.told or self._equal_enough(seen, min(amps) / largest if largest else 0.0)
 
     def stands(self, raw: "Raw") -> bool:
         """Whether what is large yet, or shows through an inrush, is less without the inrush."""
-        waves = inrush.waves_of(raw)
-        return inrush.beneath(waves, SETTLED_AGE) < INRUSH_LIMIT * self._pickup_amps
+        sizes = inrush.sizes_of(inrush.waves_of(raw), SETTLED_AGE)
+        return inrush.beneath(sizes) < INRUSH_LIMIT * self._pickup_amps
 
     def _equal_enough(self, seen: "direction.Beyond | None", equal: float) -> bool:
         """By the angle where there are voltages. equal: least current to the largest."""
