@@ -23,6 +23,20 @@ from hil.faults.broker import Mosquitto
 from tests.agent.uplink.broker import eventually, mosquitto, run
 
 
+def alone(folder: Path, journal: Journal, **more: Any) -> Link:
+    """A link without an uplink, over the log in `folder`."""
+    return Link(
+        log=folder / "log",
+        journal=journal,
+        projection=Projection(()),
+        publisher=None,
+        section_of=lambda _: None,
+        stamp=lambda: Clock(1).stamp(0),
+        data_dir=folder,
+        **more,
+    )
+
+
 def test_a_long_log_stops_neither_the_heart_nor_the_uplink(tmp_path: Path) -> None:
     event = Event(event="fault", bay="b", t_us=5)
     payload = cbor.dumps(entries.event_entry(event, Stamp(1, 5, 5, 2, 900), logged_us=5))
@@ -30,15 +44,7 @@ def test_a_long_log_stops_neither_the_heart_nor_the_uplink(tmp_path: Path) -> No
         for _ in range(5 * BATCH):
             journal.append("a", payload, sync=False)
         journal.sync()
-        link = Link(
-            log=tmp_path / "log",
-            journal=journal,
-            projection=Projection(()),
-            publisher=None,
-            section_of=lambda _: None,
-            stamp=lambda: Clock(1).stamp(0),
-            data_dir=tmp_path,
-        )
+        link = alone(tmp_path, journal)
         beats: list[int] = []
 
         async def beside() -> None:
@@ -75,15 +81,7 @@ def test_the_uplink_hears_which_settings_judge(tmp_path: Path) -> None:
         for what, detail in audits:
             entry = entries.audit_entry(Stamp(1, 5, 5, 2, 900), what, "ops-2", detail)
             journal.append("a", cbor.dumps(entry))
-        link = Link(
-            log=tmp_path / "log",
-            journal=journal,
-            projection=Projection(()),
-            publisher=None,
-            section_of=lambda _: None,
-            stamp=lambda: Clock(1).stamp(0),
-            data_dir=tmp_path,
-        )
+        link = alone(tmp_path, journal)
         listener = Listener()
         link._publisher = listener  # type: ignore[assignment]
         link._look()
@@ -169,14 +167,5 @@ def test_heads_fall_due_also_while_another_lane_grows_without_a_pause(
         await asyncio.gather(following, return_exceptions=True)
 
     with Journal.open(tmp_path / "log", "s") as journal:
-        link = Link(
-            log=tmp_path / "log",
-            journal=journal,
-            projection=Projection(()),
-            publisher=None,
-            section_of=lambda _: None,
-            stamp=lambda: Clock(1).stamp(0),
-            data_dir=tmp_path,
-            heads=heads,  # type: ignore[arg-type]
-        )
+        link = alone(tmp_path, journal, heads=heads)
         asyncio.run(asyncio.wait_for(scenario(link), 10))
